@@ -1,0 +1,1 @@
+//! The Gridwork server.

@@ -1,0 +1,2 @@
+//! The `gridwork` command.
+fn main() {}
