@@ -1,1 +1,22 @@
-//! Gridwork sync-core.
+//! Gridwork's pure heart: the vocabulary of changes, their bytes, admission, merging, and the phone's replica.
+//!
+//! Nothing here reads a clock, makes a random number or opens a socket; time, ids, randomness and storage are handed in.
+
+pub mod change;
+pub mod codec;
+pub mod decide;
+pub mod digest;
+pub mod directory;
+pub mod documents;
+pub mod entry;
+pub mod hex;
+pub mod ids;
+pub mod kinds;
+pub mod limits;
+pub mod merge;
+pub mod payload;
+pub mod scope;
+pub mod time;
+pub mod validate;
+pub mod verdict;
+pub mod wire;

@@ -1,0 +1,13 @@
+//! Admission: rights, guards, time and verdict of a change, decided once, by one pure function.
+//!
+//! The server runs it inside the committing transaction, over values read there; `gridwork verify` runs it again and
+//! compares; the phone runs it as a forecast.
+
+mod admission;
+pub mod guards;
+mod prepare;
+mod rights;
+
+pub use admission::{Context, Decision, Repaired, admit};
+pub use prepare::{Prepared, SealedPart, prepare};
+pub use rights::{Right, find_right};

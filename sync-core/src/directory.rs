@@ -1,0 +1,279 @@
+//! The district's directory as entries fold it: units, people, roles, replicas, keys. All that rights and scope look at.
+
+use crate::change::VerifyingKey;
+use crate::ids::{PersonId, Pos, ReplicaId, ReplicaNo, UnitId};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A node of the district's tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unit {
+    /// Its permanent number.
+    pub unit: UnitId,
+    /// The unit above; `None` for the district itself.
+    pub parent: Option<UnitId>,
+    /// Its present path, such as `440305.007.013`.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+    /// `district`, `town`, `community`, `grid`, `department` ...
+    pub kind: String,
+}
+
+/// A role that a person holds on a unit for a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Who.
+    pub person: PersonId,
+    /// The role's code.
+    pub role: String,
+    /// On which unit, and so on all below it.
+    pub unit: UnitId,
+    /// From when, milliseconds since 1970.
+    pub from_ms: i64,
+    /// Until when; `None` while it lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<i64>,
+}
+
+impl Grant {
+    /// Whether it holds at some time in `[from_ms, to_ms]`.
+    pub fn holds_within(&self, from_ms: i64, to_ms: i64) -> bool {
+        self.from_ms <= to_ms && self.until_ms.is_none_or(|until_ms| until_ms > from_ms)
+    }
+}
+
+/// A replica as the district knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replica {
+    /// The short number.
+    pub no: ReplicaNo,
+    /// Its id.
+    pub replica: ReplicaId,
+    /// Whose it is.
+    pub person: PersonId,
+    /// Its public key, 64 hexadecimal digits.
+    #[serde(with = "hex_key")]
+    pub key: VerifyingKey,
+    /// The replica and place in its chain that this one continues, after a fork.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continues: Option<(ReplicaNo, u64)>,
+    /// When it was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_ms: Option<i64>,
+}
+
+/// One entry of the directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "directory", rename_all = "snake_case")]
+pub enum DirectoryChange {
+    /// A unit is made, renamed or put under another parent.
+    Unit(Unit),
+    /// A person gets a number. Name and contacts are kept apart, where they can be erased.
+    Person {
+        /// The number.
+        person: PersonId,
+    },
+    /// A role is given.
+    Grant(Grant),
+    /// A role ends.
+    GrantEnded {
+        /// Whose.
+        person: PersonId,
+        /// Which.
+        role: String,
+        /// Where.
+        unit: UnitId,
+        /// When.
+        until_ms: i64,
+    },
+    /// A replica enrols.
+    Replica(Replica),
+    /// A replica is revoked.
+    ReplicaRevoked {
+        /// Which.
+        no: ReplicaNo,
+        /// When.
+        revoked_ms: i64,
+    },
+    /// The server's key for receipts and heads, from here on; each after the first is signed with the one before.
+    ServerKey {
+        /// A short name, `k1`, `k2` ...
+        id: String,
+        /// The public key.
+        #[serde(with = "hex_key")]
+        key: VerifyingKey,
+        /// The old key's signature over the new one, 128 hexadecimal digits; empty for the first.
+        signature: String,
+    },
+    /// The set of documents in force, by the hash of each text.
+    Documents {
+        /// The version of the set.
+        version: u32,
+        /// Name and SHA-256 of each.
+        hashes: BTreeMap<String, String>,
+    },
+}
+
+/// The folded directory.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    units: BTreeMap<UnitId, Unit>,
+    people: BTreeMap<PersonId, Vec<Grant>>,
+    replicas: BTreeMap<ReplicaNo, Replica>,
+    by_id: BTreeMap<ReplicaId, ReplicaNo>,
+    server_keys: BTreeMap<String, VerifyingKey>,
+    /// The version of the documents in force.
+    pub documents_version: u32,
+    /// The place of the last entry folded in.
+    pub pos: Pos,
+}
+
+impl Directory {
+    /// Folds one entry in. Entries come in the order of the log.
+    pub fn apply(&mut self, pos: Pos, change: DirectoryChange) {
+        self.pos = pos;
+        match change {
+            DirectoryChange::Unit(unit) => {
+                self.units.insert(unit.unit, unit);
+            }
+            DirectoryChange::Person { person } => {
+                self.people.entry(person).or_default();
+            }
+            DirectoryChange::Grant(grant) => {
+                let grants = self.people.entry(grant.person).or_default();
+                grants.retain(|old| {
+                    !(old.role == grant.role
+                        && old.unit == grant.unit
+                        && old.from_ms >= grant.from_ms)
+                });
+                grants.push(grant);
+            }
+            DirectoryChange::GrantEnded {
+                person,
+                role,
+                unit,
+                until_ms,
+            } => {
+                for grant in self.people.entry(person).or_default() {
+                    if grant.role == role
+                        && grant.unit == unit
+                        && grant.until_ms.is_none_or(|old| old > until_ms)
+                    {
+                        grant.until_ms = Some(until_ms);
+                    }
+                }
+            }
+            DirectoryChange::Replica(replica) => {
+                self.by_id.insert(replica.replica, replica.no);
+                self.replicas.insert(replica.no, replica);
+            }
+            DirectoryChange::ReplicaRevoked { no, revoked_ms } => {
+                if let Some(replica) = self.replicas.get_mut(&no) {
+                    replica.revoked_ms = Some(revoked_ms);
+                }
+            }
+            DirectoryChange::ServerKey { id, key, .. } => {
+                self.server_keys.insert(id, key);
+            }
+            DirectoryChange::Documents { version, .. } => self.documents_version = version,
+        }
+    }
+
+    /// A unit by number.
+    pub fn unit(&self, unit: UnitId) -> Option<&Unit> {
+        self.units.get(&unit)
+    }
+
+    /// All units by number.
+    pub fn units(&self) -> impl Iterator<Item = &Unit> {
+        self.units.values()
+    }
+
+    /// A unit by its present code.
+    pub fn unit_by_code(&self, code: &str) -> Option<&Unit> {
+        self.units.values().find(|unit| unit.code == code)
+    }
+
+    /// Whether `unit` is `above` or somewhere below it. False for units that do not exist.
+    pub fn is_within(&self, unit: UnitId, above: UnitId) -> bool {
+        // The tree is shallow; the bound keeps a cycle, which no command makes, from hanging a decision.
+        let mut at = self.units.get(&unit);
+        for _ in 0..16 {
+            match at {
+                Some(found) if found.unit == above => return true,
+                Some(found) => at = found.parent.and_then(|parent| self.units.get(&parent)),
+                None => return false,
+            }
+        }
+        false
+    }
+
+    /// All units at or below `above`, by number.
+    pub fn subtree(&self, above: UnitId) -> impl Iterator<Item = UnitId> {
+        self.units
+            .keys()
+            .copied()
+            .filter(move |unit| self.is_within(*unit, above))
+    }
+
+    /// Whether the person has a number here.
+    pub fn has_person(&self, person: PersonId) -> bool {
+        self.people.contains_key(&person)
+    }
+
+    /// The numbers of all people.
+    pub fn people(&self) -> impl Iterator<Item = PersonId> {
+        self.people.keys().copied()
+    }
+
+    /// All grants of a person, ended ones as well.
+    pub fn grants(&self, person: PersonId) -> &[Grant] {
+        self.people.get(&person).map_or(&[], Vec::as_slice)
+    }
+
+    /// A replica by its short number.
+    pub fn replica(&self, no: ReplicaNo) -> Option<&Replica> {
+        self.replicas.get(&no)
+    }
+
+    /// A replica by its id.
+    pub fn replica_by_id(&self, id: ReplicaId) -> Option<&Replica> {
+        self.replicas.get(self.by_id.get(&id)?)
+    }
+
+    /// All replicas.
+    pub fn replicas(&self) -> impl Iterator<Item = &Replica> {
+        self.replicas.values()
+    }
+
+    /// The server's public key of this name.
+    pub fn server_key(&self, id: &str) -> Option<&VerifyingKey> {
+        self.server_keys.get(id)
+    }
+
+    /// All of the server's public keys.
+    pub fn server_keys(&self) -> impl Iterator<Item = (&str, &VerifyingKey)> {
+        self.server_keys.iter().map(|(id, key)| (id.as_str(), key))
+    }
+}
+
+mod hex_key {
+    use crate::change::VerifyingKey;
+    use crate::hex;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(key: &VerifyingKey, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex::encode(&key.to_bytes()))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<VerifyingKey, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        hex::decode(&text)
+            .and_then(|bytes| VerifyingKey::from_bytes(&bytes.try_into().ok()?))
+            .ok_or_else(|| D::Error::custom("not a public key"))
+    }
+}

@@ -1,0 +1,205 @@
+//! The record kinds: which intents there are, what their payloads hold, and which merge shape each takes.
+//!
+//! This is data. Validation, admission and the fold read the tables below and know no kind by name.
+
+pub mod attachment;
+pub mod claim;
+pub mod patrol;
+pub mod report;
+pub mod task;
+pub mod visit;
+
+use serde::{Deserialize, Serialize};
+
+/// What entries fold into. The codes stand on the wire and in tables and are never given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum Kind {
+    /// Not known yet: an attachment came before the record it belongs to.
+    Unknown = 0,
+    /// A case, from report to close.
+    Report = 1,
+    /// A visit to a household or place.
+    Visit = 2,
+    /// A patrol round.
+    Patrol = 3,
+    /// A task from a rule or by hand.
+    Task = 4,
+    /// A claim for points.
+    Claim = 5,
+    /// A notice.
+    Notice = 11,
+}
+
+impl Kind {
+    /// All that records can be of.
+    pub const ALL: [Self; 7] = [
+        Self::Unknown,
+        Self::Report,
+        Self::Visit,
+        Self::Patrol,
+        Self::Task,
+        Self::Claim,
+        Self::Notice,
+    ];
+
+    /// From its code; `None` for a kind of a later version.
+    pub fn from_code(code: u64) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u64 == code)
+    }
+
+    /// Its name in documents and in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Report => "report",
+            Self::Visit => "visit",
+            Self::Patrol => "patrol",
+            Self::Task => "task",
+            Self::Claim => "claim",
+            Self::Notice => "notice",
+        }
+    }
+
+    /// From its name.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// How an intent's payload merges (design: register, add-only set, guarded workflow).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Makes the record; its fields are registers, its workflow starts at this state.
+    Create(Option<&'static str>),
+    /// Writes registers.
+    Amend,
+    /// Adds an element to the set of this name.
+    Element(&'static str),
+    /// Takes a step of the workflow: to the state the payload's `to` names, or always to this one.
+    Transition(Option<&'static str>),
+    /// Moves the record to the unit the payload's `unit` names.
+    Move,
+}
+
+/// What a field's value must look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A text of 1 to this many characters, without control characters other than newline and tab.
+    Text(usize),
+    /// A code of a document: 1 to 32 of `A-Z 0-9 _ -`.
+    Code,
+    /// One of these.
+    Choice(&'static [&'static str]),
+    /// An integer in this range.
+    Integer(i64, i64),
+    /// A time, milliseconds since 1970, within [`crate::limits::TIME_MS_MIN`] and its fellow.
+    TimeMs,
+    /// `true` or `false`.
+    Flag,
+    /// `{"latitude_e7", "longitude_e7", "accuracy_m"}`: WGS-84 degrees times 10^7, as integers so that no two
+    /// machines print them differently; accuracy 0 to 10,000 m, optional.
+    Place,
+    /// A record's id in canonical text.
+    Record,
+    /// A person's number.
+    Person,
+    /// A unit's number.
+    Unit,
+    /// A SHA-256 as 64 lower-case hexadecimal digits.
+    Digest,
+    /// At most [`crate::limits::LIST_MAX`] of these.
+    List(&'static Form),
+}
+
+/// One field of an intent's payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Its name in the JSON.
+    pub name: &'static str,
+    /// Whether it must be there.
+    pub required: bool,
+    /// What it looks like.
+    pub form: Form,
+}
+
+/// A field that must be there.
+pub const fn required(name: &'static str, form: Form) -> Field {
+    Field {
+        name,
+        required: true,
+        form,
+    }
+}
+
+/// A field that may be missing.
+pub const fn optional(name: &'static str, form: Form) -> Field {
+    Field {
+        name,
+        required: false,
+        form,
+    }
+}
+
+/// One intent.
+#[derive(Clone, Copy, Debug)]
+pub struct Intent {
+    /// Its name on the wire.
+    pub name: &'static str,
+    /// The kind of record it is about; `None` for one that belongs to any record.
+    pub kind: Option<Kind>,
+    /// The newest version of its payload that this crate knows.
+    pub schema: u32,
+    /// How it merges.
+    pub shape: Shape,
+    /// The fields of its open part. Others are kept and relayed, and take part in merging as registers or elements do.
+    pub fields: &'static [Field],
+}
+
+/// Every intent that this version knows.
+pub fn all() -> impl Iterator<Item = &'static Intent> {
+    [
+        report::INTENTS,
+        visit::INTENTS,
+        patrol::INTENTS,
+        task::INTENTS,
+        claim::INTENTS,
+        attachment::INTENTS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The intent of this name; `None` for one of a later version.
+pub fn find(name: &str) -> Option<&'static Intent> {
+    all().find(|intent| intent.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_say_their_kind() {
+        let mut names: Vec<_> = all().map(|intent| intent.name).collect();
+        names.sort_unstable();
+        assert!(names.windows(2).all(|pair| pair[0] != pair[1]));
+        for intent in all() {
+            if let (Some(kind), Some((prefix, _))) = (intent.kind, intent.name.split_once('.')) {
+                assert!(
+                    prefix == kind.as_str() || intent.name == "points.claim",
+                    "{}",
+                    intent.name
+                );
+            }
+            let mut fields: Vec<_> = intent.fields.iter().map(|field| field.name).collect();
+            fields.sort_unstable();
+            assert!(
+                fields.windows(2).all(|pair| pair[0] != pair[1]),
+                "{}",
+                intent.name
+            );
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Tasks: given by the office, answered with a result.
+
+use super::{Form, Intent, Kind, Shape, optional, required};
+
+/// The intents of a task.
+pub const INTENTS: &[Intent] = &[
+    Intent {
+        name: "task.create",
+        kind: Some(Kind::Task),
+        schema: 1,
+        shape: Shape::Create(Some("OPEN")),
+        fields: &[
+            required("title", Form::Text(100)),
+            optional("description", Form::Text(2_000)),
+            optional("assignee", Form::Person),
+            optional("due_at_ms", Form::TimeMs),
+            optional("about", Form::Record),
+        ],
+    },
+    Intent {
+        name: "task.result",
+        kind: Some(Kind::Task),
+        schema: 1,
+        shape: Shape::Transition(None),
+        fields: &[
+            required("to", Form::Choice(&["DONE", "DECLINED"])),
+            optional("result", Form::Text(2_000)),
+            optional("reason", Form::Text(500)),
+            optional("photos", Form::List(&Form::Digest)),
+        ],
+    },
+];

@@ -1,0 +1,16 @@
+//! The messages of `POST /v1/sync`: request, answer, receipt, page. Bytes only; no decision, no storage.
+
+mod item;
+mod receipt;
+mod request;
+mod response;
+
+pub use item::{EntryItem, ImageItem, Item, RulingItem, read_items, write_item};
+pub use receipt::{Receipt, SignedHead};
+pub use request::{Cursor, RequestBody, SyncRequest};
+pub use response::{Status, SyncResponse};
+
+/// The protocol version that this crate speaks.
+pub const PROTOCOL: u32 = 1;
+/// The media type of both directions.
+pub const MEDIA_TYPE: &str = "application/vnd.gridwork.sync";
