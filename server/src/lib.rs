@@ -1,1 +1,4 @@
-//! The Gridwork server.
+//! Gridwork's server: http translates, service orders the steps, store talks SQL; sync-core decides.
+
+pub mod service;
+pub mod store;

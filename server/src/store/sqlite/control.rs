@@ -1,0 +1,190 @@
+//! The control file: list of districts, private keys, one-time codes. Nothing here decides about a change.
+
+use super::{open_writer, schema};
+use crate::store::StoreError;
+use rusqlite::{Connection, OptionalExtension, params};
+use std::path::Path;
+use sync_core::change::Hash;
+use sync_core::ids::{DistrictId, Epoch, PersonId, Pos, ReplicaId};
+
+/// What the server remembers of a district besides its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownDistrict {
+    /// Its code.
+    pub code: String,
+    /// Its id.
+    pub id: DistrictId,
+    /// Its name.
+    pub name: String,
+    /// The greatest epoch that this server ever gave it.
+    pub last_epoch: Epoch,
+    /// The last head that this server noted, so that an older copy put in its place is found out.
+    pub head: (Pos, Hash),
+}
+
+/// A one-time code, found by its hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OneTimeCode {
+    /// The district's code.
+    pub district: String,
+    /// For whom.
+    pub person: PersonId,
+    /// Until when.
+    pub expires_ms: i64,
+    /// The replica that used it; a lost answer may be asked for again by the same one.
+    pub used_by: Option<ReplicaId>,
+}
+
+/// The control file, open.
+#[derive(Debug)]
+pub struct Control {
+    connection: Connection,
+}
+
+impl Control {
+    /// Opens the file, bringing it to this version.
+    ///
+    /// # Errors
+    /// The database's own, or that the file is of a newer version.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let connection = open_writer(path)?;
+        schema::migrate_control(&connection)?;
+        Ok(Self { connection })
+    }
+
+    /// Adds a district.
+    ///
+    /// # Errors
+    /// The database's own; also when the code is taken.
+    pub fn insert_district(&self, district: &KnownDistrict) -> Result<(), StoreError> {
+        self.connection.execute(
+            "INSERT INTO district (code, id, name, last_epoch, head_pos, head_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                district.code,
+                &district.id.as_bytes()[..],
+                district.name,
+                district.last_epoch.0,
+                district.head.0.0 as i64,
+                &district.head.1.0[..]
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// All districts.
+    ///
+    /// # Errors
+    /// The database's own, or a corrupt row.
+    pub fn list_districts(&self) -> Result<Vec<KnownDistrict>, StoreError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT code, id, name, last_epoch, head_pos, head_hash FROM district ORDER BY code")?;
+        let mut rows = statement.query([])?;
+        let mut districts = Vec::new();
+        while let Some(row) = rows.next()? {
+            let code: String = row.get(0)?;
+            let wrong = |what| StoreError::corrupt("district", &code, what);
+            districts.push(KnownDistrict {
+                id: DistrictId::from_slice(&row.get::<_, Vec<u8>>(1)?).ok_or_else(|| wrong("id"))?,
+                name: row.get(2)?,
+                last_epoch: Epoch(row.get(3)?),
+                head: (
+                    Pos(row.get::<_, i64>(4)? as u64),
+                    Hash::from_slice(&row.get::<_, Vec<u8>>(5)?).ok_or_else(|| wrong("head_hash"))?,
+                ),
+                code,
+            });
+        }
+        Ok(districts)
+    }
+
+    /// Notes the epoch and head of a district.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn note_head(&self, code: &str, epoch: Epoch, head: (Pos, Hash)) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "UPDATE district SET last_epoch = max(last_epoch, ?2), head_pos = ?3, head_hash = ?4 WHERE code = ?1",
+            )?
+            .execute(params![code, epoch.0, head.0.0 as i64, &head.1.0[..]])?;
+        Ok(())
+    }
+
+    /// Stores a private key.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn insert_key(&self, district: &str, purpose: &str, id: &str, seed: &[u8; 32]) -> Result<(), StoreError> {
+        self.connection.execute(
+            "INSERT INTO server_key (district, purpose, id, seed) VALUES (?1, ?2, ?3, ?4)",
+            params![district, purpose, id, &seed[..]],
+        )?;
+        Ok(())
+    }
+
+    /// The newest private key of a purpose: its name and seed.
+    ///
+    /// # Errors
+    /// The database's own, a corrupt row, or that there is none.
+    pub fn get_key(&self, district: &str, purpose: &str) -> Result<(String, [u8; 32]), StoreError> {
+        let found: Option<(String, Vec<u8>)> = self
+            .connection
+            .query_row(
+                "SELECT id, seed FROM server_key WHERE district = ?1 AND purpose = ?2 ORDER BY id DESC LIMIT 1",
+                params![district, purpose],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional()?;
+        let (id, seed) = found.ok_or_else(|| StoreError::Missing(format!("district {district} has no {purpose} key")))?;
+        let seed = seed.try_into().map_err(|_| StoreError::corrupt("server_key", &id, "seed"))?;
+        Ok((id, seed))
+    }
+
+    /// Stores a one-time code by its hash.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn insert_code(&self, hash: Hash, purpose: &str, code: &OneTimeCode) -> Result<(), StoreError> {
+        self.connection.execute(
+            "INSERT INTO one_time_code (hash, district, purpose, person, expires_ms, used_by) VALUES (?1, ?2, ?3, ?4, ?5, NULL)",
+            params![&hash.0[..], code.district, purpose, code.person.0, code.expires_ms],
+        )?;
+        Ok(())
+    }
+
+    /// A one-time code by its hash and purpose.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn find_code(&self, hash: Hash, purpose: &str) -> Result<Option<OneTimeCode>, StoreError> {
+        Ok(self
+            .connection
+            .query_row(
+                "SELECT district, person, expires_ms, used_by FROM one_time_code WHERE hash = ?1 AND purpose = ?2",
+                params![&hash.0[..], purpose],
+                |row| {
+                    let used_by: Option<Vec<u8>> = row.get(3)?;
+                    Ok(OneTimeCode {
+                        district: row.get(0)?,
+                        person: PersonId(row.get(1)?),
+                        expires_ms: row.get(2)?,
+                        used_by: used_by.and_then(|bytes| ReplicaId::from_slice(&bytes)),
+                    })
+                },
+            )
+            .optional()?)
+    }
+
+    /// Uses a code up for a replica. False when it was used before, by whomever.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn use_code(&self, hash: Hash, replica: ReplicaId) -> Result<bool, StoreError> {
+        let changed = self.connection.execute(
+            "UPDATE one_time_code SET used_by = ?2 WHERE hash = ?1 AND used_by IS NULL",
+            params![&hash.0[..], &replica.as_bytes()[..]],
+        )?;
+        Ok(changed == 1)
+    }
+}

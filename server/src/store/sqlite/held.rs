@@ -1,0 +1,152 @@
+//! Changes that wait: held for something not yet in force, or quarantined until a person rules or the author repairs.
+
+use super::{DistrictRead, DistrictWrite};
+use crate::store::StoreError;
+use rusqlite::{OptionalExtension, params};
+use sync_core::change::Hash;
+use sync_core::ids::{Pos, RecordId, ReplicaId, Seq};
+use sync_core::verdict::Verdict;
+
+/// What a held change waits for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WaitKey(pub Vec<u8>);
+
+impl WaitKey {
+    /// A record that is not in force yet.
+    pub fn record(record: RecordId) -> Self {
+        Self([b"r", &record.as_bytes()[..]].concat())
+    }
+
+    /// A change that is not in force yet.
+    pub fn change(replica: ReplicaId, seq: Seq) -> Self {
+        Self([b"c", &replica.as_bytes()[..], &seq.0.to_be_bytes()].concat())
+    }
+
+    /// An intent that the server does not know yet.
+    pub fn intent(name: &str) -> Self {
+        Self([b"i", name.as_bytes()].concat())
+    }
+}
+
+/// A change that waits.
+#[derive(Clone, Debug)]
+pub struct HeldRow {
+    /// Its place.
+    pub pos: Pos,
+    /// Held or quarantined.
+    pub verdict: Verdict,
+    /// Since when.
+    pub since_ms: i64,
+}
+
+impl DistrictRead {
+    /// The changes that wait for this, oldest first.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn list_waiting_for(&self, key: &WaitKey) -> Result<Vec<Pos>, StoreError> {
+        let mut statement =
+            self.connection().prepare_cached("SELECT pos FROM held WHERE wait_key = ?1 ORDER BY pos")?;
+        let rows = statement.query_map([&key.0], |row| Ok(Pos(row.get::<_, i64>(0)? as u64)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// All waiting changes that came before `before_ms`, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// The database's own, or a corrupt row.
+    pub fn list_held(&self, before_ms: i64, limit: usize) -> Result<Vec<HeldRow>, StoreError> {
+        let sql = "SELECT pos, verdict, since_ms FROM held WHERE since_ms < ?1 ORDER BY pos LIMIT ?2";
+        let mut statement = self.connection().prepare_cached(sql)?;
+        let mut rows = statement.query(params![before_ms, limit as i64])?;
+        let mut held = Vec::new();
+        while let Some(row) = rows.next()? {
+            let pos = Pos(row.get::<_, i64>(0)? as u64);
+            let verdict = Verdict::from_code(row.get::<_, i64>(1)? as u64)
+                .ok_or_else(|| StoreError::corrupt("held", pos, "verdict"))?;
+            held.push(HeldRow { pos, verdict, since_ms: row.get(2)? });
+        }
+        Ok(held)
+    }
+
+    /// Whether a change waits, and as what.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn find_held(&self, pos: Pos) -> Result<Option<Verdict>, StoreError> {
+        let mut statement = self.connection().prepare_cached("SELECT verdict FROM held WHERE pos = ?1")?;
+        let code: Option<i64> = statement.query_row([pos.0 as i64], |row| row.get(0)).optional()?;
+        Ok(code.and_then(|code| Verdict::from_code(code as u64)))
+    }
+
+    /// How many changes wait.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn count_held(&self) -> Result<u64, StoreError> {
+        Ok(self.connection().query_row("SELECT count(*) FROM held", [], |row| row.get::<_, i64>(0))? as u64)
+    }
+
+    /// The ruling that ended a change's waiting.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn find_ruling(&self, pos: Pos) -> Result<Option<Pos>, StoreError> {
+        let mut statement = self.connection().prepare_cached("SELECT ruling FROM ruled WHERE pos = ?1")?;
+        let found: Option<i64> = statement.query_row([pos.0 as i64], |row| row.get(0)).optional()?;
+        Ok(found.map(|pos| Pos(pos as u64)))
+    }
+
+    /// The place of the change that repeated a forked branch's change of this hash.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn find_origin(&self, hash: Hash) -> Result<Option<Pos>, StoreError> {
+        let mut statement = self.connection().prepare_cached("SELECT pos FROM origin WHERE hash = ?1")?;
+        let found: Option<i64> = statement.query_row([&hash.0[..]], |row| row.get(0)).optional()?;
+        Ok(found.map(|pos| Pos(pos as u64)))
+    }
+}
+
+impl DistrictWrite {
+    /// A change waits from now on.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn insert_held(
+        &self,
+        pos: Pos,
+        verdict: Verdict,
+        since_ms: i64,
+        wait: Option<&WaitKey>,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO held (pos, verdict, since_ms, wait_key) VALUES (?1, ?2, ?3, ?4)
+                   ON CONFLICT (pos) DO UPDATE SET wait_key = ?4";
+        let key = wait.map(|wait| &wait.0);
+        self.connection().prepare_cached(sql)?.execute(params![pos.0 as i64, verdict as i64, since_ms, key])?;
+        Ok(())
+    }
+
+    /// A ruling ends a change's waiting.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn end_held(&self, pos: Pos, ruling: Pos) -> Result<(), StoreError> {
+        self.connection().prepare_cached("DELETE FROM held WHERE pos = ?1")?.execute([pos.0 as i64])?;
+        self.connection()
+            .prepare_cached("INSERT OR REPLACE INTO ruled (pos, ruling) VALUES (?1, ?2)")?
+            .execute(params![pos.0 as i64, ruling.0 as i64])?;
+        Ok(())
+    }
+
+    /// A forked branch's change of this hash is in the log at `pos`.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn insert_origin(&self, hash: Hash, pos: Pos) -> Result<(), StoreError> {
+        self.connection()
+            .prepare_cached("INSERT INTO origin (hash, pos) VALUES (?1, ?2)")?
+            .execute(params![&hash.0[..], pos.0 as i64])?;
+        Ok(())
+    }
+}

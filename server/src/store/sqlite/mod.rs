@@ -1,0 +1,55 @@
+//! SQLite: one file a district for all that decides, one control file for what no decision needs.
+
+pub mod control;
+mod district;
+mod entry;
+mod held;
+mod people;
+mod record;
+mod replica;
+mod schema;
+
+pub use district::{Bucket, DistrictFacts, DistrictRead, DistrictWrite, Group};
+pub use entry::{EntryRow, NewEntry, SealedRow};
+pub use held::{HeldRow, WaitKey};
+pub use people::PersonRow;
+pub use record::RecordRow;
+pub use replica::{Contact, ReceiptRow, ReplicaRow, contacts_after, earliest_contact_ms};
+pub use schema::{SQLITE_VERSION_MIN, check_sqlite_version};
+
+use super::StoreError;
+use rusqlite::{Connection, OpenFlags};
+use std::path::Path;
+use std::time::Duration;
+
+/// Opens a database for writing: WAL, and a commit returns only when its rows are on the disk.
+fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open(path)?;
+    harden(&connection)?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(StoreError::Missing(format!("{} does not take WAL mode ({mode})", path.display())));
+    }
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    connection.pragma_update(None, "cache_size", -65_536)?;
+    Ok(connection)
+}
+
+/// Opens a database for reading only.
+fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    harden(&connection)?;
+    connection.pragma_update(None, "cache_size", -16_384)?;
+    Ok(connection)
+}
+
+fn harden(connection: &Connection) -> Result<(), StoreError> {
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}

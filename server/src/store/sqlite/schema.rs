@@ -1,0 +1,197 @@
+//! Tables and their forward-only, numbered migrations; a file of a newer version is refused.
+
+use crate::store::StoreError;
+use rusqlite::Connection;
+
+/// The oldest SQLite that may be linked: earlier ones can lose a commit when a WAL is reset.
+pub const SQLITE_VERSION_MIN: i32 = 3_051_003;
+
+/// Refuses to run on an older SQLite than [`SQLITE_VERSION_MIN`].
+///
+/// # Errors
+/// Names both versions.
+pub fn check_sqlite_version() -> Result<(), StoreError> {
+    let found = rusqlite::version_number();
+    if found < SQLITE_VERSION_MIN {
+        return Err(StoreError::Missing(format!("SQLite {found} is linked; {SQLITE_VERSION_MIN} or newer is needed")));
+    }
+    Ok(())
+}
+
+const DISTRICT: &[&str] = &["
+    CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE epoch (epoch INTEGER PRIMARY KEY, start_pos INTEGER NOT NULL, since_ms INTEGER NOT NULL) STRICT;
+
+    -- One row a place of the log. `prev` leads to the record's entry before, so that a record's history needs no index.
+    -- Replica and seq need none either: the places of a receipt's range are contiguous.
+    CREATE TABLE entry (
+        pos INTEGER PRIMARY KEY,
+        kind INTEGER NOT NULL,
+        replica INTEGER NOT NULL,
+        person INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        record INTEGER,
+        prev INTEGER,
+        received_ms INTEGER NOT NULL,
+        time_ms INTEGER NOT NULL,
+        verdict INTEGER NOT NULL,
+        answer BLOB,
+        hash BLOB,
+        header BLOB,
+        body BLOB,
+        was_unit INTEGER,
+        was_desk INTEGER,
+        first_epoch INTEGER,
+        first_pos INTEGER
+    ) STRICT;
+    CREATE INDEX entry_directory ON entry (pos) WHERE kind = 3;
+
+    CREATE TABLE record (
+        no INTEGER PRIMARY KEY,
+        id BLOB NOT NULL UNIQUE,
+        kind INTEGER NOT NULL,
+        unit INTEGER NOT NULL,
+        desk INTEGER,
+        pos INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        image BLOB
+    ) STRICT;
+
+    CREATE TABLE sealed (
+        pos INTEGER NOT NULL,
+        class INTEGER NOT NULL,
+        commitment BLOB NOT NULL,
+        salt BLOB,
+        bytes BLOB,
+        PRIMARY KEY (pos, class)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE replica (
+        no INTEGER PRIMARY KEY,
+        mark INTEGER NOT NULL,
+        mark_hash BLOB NOT NULL,
+        contacts BLOB NOT NULL,
+        request_no INTEGER NOT NULL,
+        last_seen_ms INTEGER NOT NULL,
+        unsent INTEGER NOT NULL,
+        app TEXT NOT NULL,
+        forks INTEGER NOT NULL
+    ) STRICT;
+
+    CREATE TABLE receipt (
+        replica INTEGER NOT NULL,
+        to_seq INTEGER NOT NULL,
+        from_seq INTEGER NOT NULL,
+        first_pos INTEGER NOT NULL,
+        received_ms INTEGER NOT NULL,
+        sent_at BLOB NOT NULL,
+        contacts BLOB NOT NULL,
+        bytes BLOB NOT NULL,
+        PRIMARY KEY (replica, to_seq)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE scope (
+        person INTEGER NOT NULL,
+        version INTEGER NOT NULL,
+        bytes BLOB NOT NULL,
+        PRIMARY KEY (person, version)
+    ) STRICT, WITHOUT ROWID;
+
+    -- Changes that wait for a ruling, with what they wait for.
+    CREATE TABLE held (
+        pos INTEGER PRIMARY KEY,
+        verdict INTEGER NOT NULL,
+        since_ms INTEGER NOT NULL,
+        wait_key BLOB
+    ) STRICT;
+    CREATE INDEX held_wait ON held (wait_key) WHERE wait_key IS NOT NULL;
+    CREATE TABLE ruled (pos INTEGER PRIMARY KEY, ruling INTEGER NOT NULL) STRICT;
+    CREATE TABLE origin (hash BLOB PRIMARY KEY, pos INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE bucket (
+        kind INTEGER NOT NULL,
+        unit INTEGER NOT NULL,
+        desk INTEGER NOT NULL,
+        digest BLOB NOT NULL,
+        PRIMARY KEY (kind, unit, desk)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE head (pos INTEGER PRIMARY KEY, hash BLOB NOT NULL) STRICT;
+    CREATE TABLE person (person INTEGER PRIMARY KEY, name TEXT NOT NULL, external_id TEXT UNIQUE) STRICT;
+    CREATE TABLE boundary (unit INTEGER PRIMARY KEY, geojson TEXT NOT NULL) STRICT;
+    CREATE TABLE document (name TEXT NOT NULL, version INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (name, version)) STRICT, WITHOUT ROWID;
+"];
+
+const CONTROL: &[&str] = &["
+    CREATE TABLE district (
+        code TEXT PRIMARY KEY,
+        id BLOB NOT NULL UNIQUE,
+        name TEXT NOT NULL,
+        last_epoch INTEGER NOT NULL,
+        head_pos INTEGER NOT NULL,
+        head_hash BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE server_key (
+        district TEXT NOT NULL REFERENCES district (code),
+        id TEXT NOT NULL,
+        purpose TEXT NOT NULL,
+        seed BLOB NOT NULL,
+        PRIMARY KEY (district, purpose, id)
+    ) STRICT, WITHOUT ROWID;
+    -- One-time codes are kept as hashes only.
+    CREATE TABLE one_time_code (
+        hash BLOB PRIMARY KEY,
+        district TEXT NOT NULL REFERENCES district (code),
+        purpose TEXT NOT NULL,
+        person INTEGER NOT NULL,
+        expires_ms INTEGER NOT NULL,
+        used_by BLOB
+    ) STRICT, WITHOUT ROWID;
+"];
+
+/// Brings a district's file to this version.
+pub(super) fn migrate_district(connection: &Connection) -> Result<(), StoreError> {
+    migrate(connection, "the district's file", DISTRICT)
+}
+
+/// Brings the control file to this version.
+pub(super) fn migrate_control(connection: &Connection) -> Result<(), StoreError> {
+    migrate(connection, "the control file", CONTROL)
+}
+
+/// Refuses a district's file of a newer version, or one that was never migrated; for readers.
+pub(super) fn check_district(connection: &Connection) -> Result<(), StoreError> {
+    check(connection, "the district's file", DISTRICT).map(|_| ())
+}
+
+fn check(connection: &Connection, what: &str, steps: &[&str]) -> Result<usize, StoreError> {
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    match usize::try_from(found) {
+        Ok(done) if done <= steps.len() => Ok(done),
+        _ => Err(StoreError::Newer { what: what.to_owned(), found, known: steps.len() as i64 }),
+    }
+}
+
+fn migrate(connection: &Connection, what: &str, steps: &[&str]) -> Result<(), StoreError> {
+    let done = check(connection, what, steps)?;
+    for (index, step) in steps.iter().enumerate().skip(done) {
+        // One transaction a step: a crash leaves the old or the new form, never one between.
+        connection.execute_batch(&format!("BEGIN IMMEDIATE; {step}; PRAGMA user_version = {}; COMMIT;", index + 1))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrations_run_once_and_a_newer_file_is_refused() {
+        check_sqlite_version().expect("the bundled SQLite is new enough");
+        let connection = Connection::open_in_memory().expect("memory");
+        migrate_district(&connection).expect("first");
+        migrate_district(&connection).expect("second does nothing");
+        connection.pragma_update(None, "user_version", 99).expect("pragma");
+        assert!(matches!(migrate_district(&connection), Err(StoreError::Newer { found: 99, .. })));
+    }
+}
