@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use super::floor_server::{FloorAnswer, FloorServer, PATH};
 use super::http1;
-use super::reference_work::{IdSource, Report, batches};
+use super::record_ids::IdSource;
+use super::reference_work::batches;
+use super::report::Report;
 use super::under_test::{
     BenchError, ClientScript, IngestWork, OutgoingRequest, RunningServer, ServerProcess,
     ServerUnderTest,
@@ -107,7 +109,7 @@ fn scripts(work: &IngestWork) -> Vec<Box<dyn ClientScript>> {
 mod tests {
     use super::*;
     use crate::bench::load::measure_server;
-    use crate::bench::reference_work::IdOrder;
+    use crate::bench::record_ids::IdOrder;
 
     #[test]
     fn every_report_is_a_row_with_either_order_of_ids() {

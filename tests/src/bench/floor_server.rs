@@ -24,7 +24,7 @@ use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::reference_work::Report;
+use super::report::Report;
 use super::under_test::BenchError;
 
 /// The one endpoint.

@@ -32,6 +32,8 @@ pub struct LoadFigures {
     pub p99_ms: f64,
     /// The slowest request.
     pub max_ms: f64,
+    /// The time in which 95 of 100 clients had finished all their work.
+    pub clients_p95_s: f64,
     /// Request bodies.
     pub up_bytes_per_unit: f64,
     /// Answer bodies, as sent.
@@ -110,6 +112,13 @@ fn figures(
             .flat_map(|client| client.latencies.iter().copied())
             .collect(),
     );
+    let whole = Latencies::new(
+        tally
+            .clients
+            .iter()
+            .map(|client| client.finished.duration_since(tally.began))
+            .collect(),
+    );
     let per_unit = |sum: u64| sum as f64 / units as f64;
     let cpu_us = |cpu_s: Option<f64>| cpu_s.map(|cpu_s| cpu_s * 1e6 / units as f64);
     Ok(LoadFigures {
@@ -119,6 +128,7 @@ fn figures(
         p50_ms: latencies.percentile_ms(50.0),
         p99_ms: latencies.percentile_ms(99.0),
         max_ms: latencies.percentile_ms(100.0),
+        clients_p95_s: whole.percentile_ms(95.0) / 1e3,
         up_bytes_per_unit: per_unit(tally.clients.iter().map(|client| client.up_bytes).sum()),
         down_bytes_per_unit: per_unit(tally.clients.iter().map(|client| client.down_bytes).sum()),
         server_cpu_us_per_unit: cpu_us(server_cpu_s),

@@ -3,7 +3,9 @@
 use uuid::Uuid;
 
 use super::random::Random;
-use super::reference_work::{Author, FIELDS, FIRST_MOMENT_MS, IdOrder, IdSource, Place, Report};
+use super::record_ids::{IdOrder, IdSource};
+use super::reference_work::{Author, FIRST_MOMENT_MS};
+use super::report::{FIELDS, Place, Report};
 
 /// One field of a report: its place in [`FIELD_NAMES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,140 +5,22 @@
 
 use std::fmt::Write;
 
-use serde::{Deserialize, Serialize};
-use uuid::{Builder, Uuid};
+use serde::Serialize;
 
 use super::phrases::{
-    CLOSINGS, COMMUNITIES, ESTATES, LANDMARKS, OPENINGS, REMARKS, ROADS, SIDES, TOWNS, WORDINGS,
-    Wording,
+    CLOSINGS, COMMUNITIES, ESTATES, LANDMARKS, OPENINGS, REMARKS, ROADS, SIDES, TOWNS,
 };
 use super::random::Random;
+use super::report::{Level, Place, Report, Source, Urgency, json_of};
+use super::wordings::{WORDINGS, Wording};
 
 /// The first moment of the reference work: 2026-03-02 07:30 in Shanghai.
 pub const FIRST_MOMENT_MS: i64 = 1_772_407_800_000;
 
-/// The number of fields of a report, and so of registers of a record.
-pub const FIELDS: usize = 12;
-
 /// How often a report tells a second thing that was seen. With [`REMARK_PERCENT`] it sets the reports' size.
 const SECOND_DETAIL_PERCENT: u64 = 20;
 /// How often a report ends with a remark.
-const REMARK_PERCENT: u64 = 85;
-
-/// One report as its author wrote it: the open payload of `report.create`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Report {
-    /// Code of the category, such as `SAN-01`.
-    pub category: String,
-    /// `I` (emergency) to `IV` (complex).
-    pub level: Level,
-    /// A few words.
-    pub title: String,
-    /// One to three sentences.
-    pub description: String,
-    /// Where the author stood.
-    pub place: Place,
-    /// The address as people say it.
-    pub address: String,
-    /// The floor; below zero under ground.
-    pub floor: i16,
-    /// How pressing the author finds it.
-    pub urgency: Urgency,
-    /// How it came to the author.
-    pub source: Source,
-    /// When it happened, in milliseconds since 1970.
-    pub happened_at_ms: i64,
-    /// The number on the nearest pole, cover or board.
-    pub facility_number: String,
-    /// Whether the author solved it on the spot.
-    pub self_handled: bool,
-}
-
-/// A place in whole numbers, so that every machine reads and prints the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Place {
-    /// WGS-84 latitude in ten-millionths of a degree.
-    pub latitude_e7: i32,
-    /// WGS-84 longitude in ten-millionths of a degree.
-    pub longitude_e7: i32,
-    /// Radius of the 68 % circle in metres.
-    pub accuracy_m: u32,
-}
-
-/// The level of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub enum Level {
-    I,
-    II,
-    III,
-    IV,
-}
-
-/// How pressing an event is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum Urgency {
-    Low,
-    Normal,
-    High,
-}
-
-/// How an event came to its author.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum Source {
-    Patrol,
-    Visit,
-    Resident,
-    Telephone,
-    Message,
-}
-
-/// The order that ids of records come in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IdOrder {
-    /// UUID version 4: no order at all.
-    Random,
-    /// UUID version 7, rising with the order of sending: phones that hand in the day's work the same day.
-    TimeOrdered,
-}
-
-/// Gives the ids of a run of records, one after the other.
-#[derive(Clone, Debug)]
-pub struct IdSource {
-    order: IdOrder,
-    random: Random,
-    made: u64,
-}
-
-impl IdSource {
-    /// Ids that follow from `seed` alone.
-    pub fn new(order: IdOrder, seed: u64) -> Self {
-        Self {
-            order,
-            random: Random::for_part(seed, 0x1d5),
-            made: 0,
-        }
-    }
-
-    /// The next id. Time-ordered ones are one millisecond apart, from [`FIRST_MOMENT_MS`] on.
-    pub fn next_id(&mut self) -> Uuid {
-        let position = self.made;
-        self.made += 1;
-        match self.order {
-            IdOrder::Random => Builder::from_random_bytes(self.random.bytes()).into_uuid(),
-            IdOrder::TimeOrdered => {
-                let time_ms = FIRST_MOMENT_MS as u64 + position;
-                Builder::from_unix_timestamp_millis(time_ms, &self.random.bytes()).into_uuid()
-            }
-        }
-    }
-}
+const REMARK_PERCENT: u64 = 92;
 
 /// One grid worker: an endless run of reports out of one grid.
 #[derive(Clone, Debug)]
@@ -229,21 +111,21 @@ impl Author {
         into.push_str(rest);
     }
 
-    fn description(&mut self, wording: &Wording) -> String {
+    fn description(&mut self, wording: &Wording, seen: usize) -> String {
         let mut text = String::with_capacity(256);
         let opening = self.random.pick(&OPENINGS);
         self.fill(opening, &mut text);
         text.push_str(self.random.pick(&LANDMARKS));
         let side = self.random.pick(&SIDES);
         self.fill(side, &mut text);
-        let first = self.random.below(wording.details.len() as u64) as usize;
-        self.fill(wording.details[first], &mut text);
+        text.push('，');
+        self.fill(wording.details[seen], &mut text);
         text.push('，');
         let effect = self.random.pick(wording.effects);
         self.fill(effect, &mut text);
         if self.random.chance(SECOND_DETAIL_PERCENT) {
             text.push('；');
-            let second = (first + 1) % wording.details.len();
+            let second = (seen + 1) % wording.details.len();
             self.fill(wording.details[second], &mut text);
         }
         if self.random.chance(REMARK_PERCENT) {
@@ -279,8 +161,9 @@ impl Author {
         let wording = &WORDINGS[self.random.below(WORDINGS.len() as u64) as usize];
         let street_number = self.random.below(self.streets.len() as u64) as usize;
         let street = self.streets[street_number].clone();
-        let title = format!("{}{}", street.estate, self.random.pick(wording.titles));
-        let description = self.description(wording);
+        let seen = self.random.below(wording.details.len() as u64) as usize;
+        let title = format!("{}{}", street.estate, wording.titles[seen]);
+        let description = self.description(wording, seen);
         let address = self.address(&street);
         let random = &mut self.random;
         // Two dice give a middle: most reports lie near the middle of the grid.
@@ -384,11 +267,6 @@ pub fn size_of_work(seed: u64) -> WorkSize {
     }
 }
 
-/// The JSON of a report, fields in the order of the struct.
-pub fn json_of(report: &Report) -> Vec<u8> {
-    serde_json::to_vec(report).expect("BUG: a report has no JSON")
-}
-
 fn compressed_len(bytes: &[u8]) -> usize {
     zstd::bulk::compress(bytes, 3)
         .expect("BUG: zstd refused memory")
@@ -398,6 +276,7 @@ fn compressed_len(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::report::FIELDS;
 
     #[test]
     fn reports_weigh_about_560_bytes_and_have_twelve_fields() {
@@ -405,6 +284,18 @@ mod tests {
         assert!((540.0..580.0).contains(&size.json_bytes), "{size:?}");
         let value = serde_json::to_value(Author::new(1, 0).next_report()).expect("json");
         assert_eq!(value.as_object().expect("an object").len(), FIELDS);
+    }
+
+    #[test]
+    fn every_category_of_the_catalogue_has_a_title_for_each_detail() {
+        let codes: std::collections::BTreeSet<&str> =
+            WORDINGS.iter().map(|wording| wording.code).collect();
+        assert_eq!(codes.len(), 25);
+        assert!(
+            WORDINGS
+                .iter()
+                .all(|wording| wording.titles.len() == wording.details.len())
+        );
     }
 
     #[test]
@@ -436,17 +327,5 @@ mod tests {
                 .iter()
                 .all(|report| !report.description.contains(['{', '}']))
         );
-    }
-
-    #[test]
-    fn ids_are_of_the_asked_version_and_order() {
-        let mut source = IdSource::new(IdOrder::TimeOrdered, 1);
-        let ordered: Vec<Uuid> = (0..100).map(|_| source.next_id()).collect();
-        assert!(ordered.is_sorted());
-        assert!(ordered.iter().all(|id| id.get_version_num() == 7));
-        let mut source = IdSource::new(IdOrder::Random, 1);
-        let random: Vec<Uuid> = (0..100).map(|_| source.next_id()).collect();
-        assert!(!random.is_sorted());
-        assert!(random.iter().all(|id| id.get_version_num() == 4));
     }
 }

@@ -3,7 +3,9 @@
 use axum::body::Bytes;
 use uuid::Uuid;
 
-use super::reference_work::{Author, FIRST_MOMENT_MS, IdOrder, IdSource, json_of};
+use super::record_ids::{IdOrder, IdSource};
+use super::reference_work::{Author, FIRST_MOMENT_MS};
+use super::report::json_of;
 
 /// The whole state of one record as a snapshot carries it.
 #[derive(Clone, Debug)]

@@ -9,7 +9,8 @@ use super::floor_merge::FloorMerge;
 use super::floor_serve::{FloorApply, FloorServe};
 use super::load::{LoadFigures, measure_server};
 use super::merge_work::MergeWork;
-use super::reference_work::{IdOrder, size_of_work};
+use super::record_ids::IdOrder;
+use super::reference_work::size_of_work;
 use super::snapshot_work::SnapshotWork;
 use super::table::{BenchResult, Table, Target};
 use super::timing::{LocalFigures, Paired, measure_local, run_paired};
@@ -149,9 +150,9 @@ fn merge(
 ) -> Result<(), BenchError> {
     let work = MergeWork::new(plan.seed, plan.merge_reports, plan.merge_reports / 2, 2);
     for (floor, name) in [
-        (FloorMerge::WholeStates, "merge_whole_states"),
-        (FloorMerge::Edits, "merge_edits"),
-        (FloorMerge::EditsFromJson, "merge_edits_from_json"),
+        (FloorMerge::WholeStates, "merge_against_whole_states"),
+        (FloorMerge::Edits, "merge_against_edits"),
+        (FloorMerge::EditsFromJson, "merge_against_edits_from_json"),
     ] {
         // The floor that the target speaks of compares whole states; the others say how much of it that comparing costs.
         let judged = floor == FloorMerge::WholeStates;

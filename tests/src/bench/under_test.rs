@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::reference_work::IdOrder;
+use super::record_ids::IdOrder;
 
 /// Why a benchmark could not be finished. A benchmark that cannot prove its work has no figure.
 #[derive(Debug, thiserror::Error)]
