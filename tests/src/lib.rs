@@ -1,1 +1,3 @@
-//! Test harness.
+//! Test harness and benchmarks.
+
+pub mod bench;
