@@ -1,1 +1,3 @@
 //! The Gridwork server.
+
+pub mod import;
