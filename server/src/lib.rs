@@ -1,3 +1,4 @@
 //! The Gridwork server.
 
+pub mod demo;
 pub mod import;
