@@ -13,13 +13,6 @@ use crate::payload::Payload;
 use crate::time::{self, Evidence, FixedTime, Interval};
 use crate::verdict::{Answer, Marks, Problem, ProblemCode, Verdict};
 
-/// The quarantined change that a new one says it repairs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Repaired {
-    /// Its event time, which the repair keeps.
-    pub time_ms: i64,
-}
-
 /// All that a decision looks at besides the change itself, read inside the committing transaction.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
@@ -41,8 +34,10 @@ pub struct Context<'a> {
     pub needs_in_force: bool,
     /// Whether the change that it repeats from a forked branch is in the log already.
     pub origin_admitted: bool,
-    /// The change that it repairs, when that is a quarantined one of the same author.
-    pub repaired: Option<Repaired>,
+    /// Whether the change that it says it repairs is a quarantined one of the same author; true when it repairs none.
+    pub repairs_quarantined: bool,
+    /// The event time, where it is fixed already: that of the change it repairs, or its own when a ruling looks again.
+    pub time_ms: Option<i64>,
 }
 
 /// What was decided.
@@ -125,7 +120,7 @@ fn wrote_a_conflict(change: &Prepared, after: &RecordState) -> bool {
             .any(|(name, _)| after.is_conflicted(name))
 }
 
-/// The event time: of what it repairs, or the best estimate between the bounds, never below what the author saw.
+/// The event time: fixed already, or the best estimate between the bounds, never below what the author saw.
 fn fix_time(context: &Context<'_>, header: &Header) -> FixedTime {
     if let Some(repaired) = context.repaired {
         return FixedTime {
@@ -191,7 +186,7 @@ impl<'a> Judge<'a> {
         {
             problems.push(Problem::field(ProblemCode::UnknownChoice, "for"));
         }
-        if header.repairs.is_some() && context.repaired.is_none() {
+        if !context.repairs_quarantined {
             problems.push(Problem::field(ProblemCode::NothingToRepair, "repairs"));
         }
         let payload = match &change.payload {

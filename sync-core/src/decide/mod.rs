@@ -8,6 +8,6 @@ pub mod guards;
 mod prepare;
 mod rights;
 
-pub use admission::{Context, Decision, Repaired, admit};
+pub use admission::{Context, Decision, admit};
 pub use prepare::{Prepared, SealedPart, prepare};
 pub use rights::{Right, find_right};

@@ -1,0 +1,9 @@
+//! The demo district: made up, seeded, and of realistic size.
+
+mod dice;
+mod district;
+mod geometry;
+mod names;
+
+pub use dice::Dice;
+pub use district::{DIVISION_CODE, DemoDistrict, MustPoint, Person, Team, Unit};

@@ -1,0 +1,24 @@
+//! Files that an operator brings in and takes out: unit boundaries (GeoJSON) and people (CSV). Pure: bytes in,
+//! plain structs and a complete list of findings out; it knows neither the store nor who asks.
+//!
+//! A file is taken whole or not at all: [`Parsed::is_acceptable`] is false as soon as one finding is an error,
+//! and the rows that are returned beside it only serve a preview.
+
+mod boundary;
+mod export;
+mod finding;
+pub mod limits;
+mod people;
+mod ring;
+mod roles;
+mod text;
+mod unit_kind;
+mod units;
+
+pub use boundary::{Boundary, Ring};
+pub use export::{export_people, export_units};
+pub use finding::{Finding, Parsed, Place, Reason, Severity};
+pub use people::{PersonRow, parse_people};
+pub use roles::{RoleCatalogue, RoleCatalogueError};
+pub use unit_kind::UnitKind;
+pub use units::{KnownUnits, UnitRow, parse_units};
