@@ -49,7 +49,7 @@ build_module() {
     if [ "$(cat "$dist/pkg/.linked" 2>/dev/null || true)" != "$linked" ]; then
         fresh=$dist/pkg.$$
         trap 'rm -rf "$fresh"' EXIT
-        cargo run --quiet -p sync-core-bindgen -- "$module" "$fresh" </dev/null
+        cargo run --quiet --profile tool -p sync-core-bindgen -- "$module" "$fresh" </dev/null
         wasm=$fresh/sync_core_wasm_bg.wasm
         glued_bytes=$(wc -c <"$wasm")
         # Debian's binaryen (108) breaks the module without a word: only the npm package's wasm-opt will do.

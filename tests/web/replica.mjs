@@ -40,7 +40,11 @@ const call = (page, name, ...args) =>
   page.evaluate(([name, args]) => globalThis.replica.call(name, ...args), [name, args])
 const step = async (name, work) => {
   const started = performance.now()
-  const value = await work()
+  let timer
+  const limit = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no end after ${STEP_LIMIT_MS} ms: ${name}`)), STEP_LIMIT_MS)
+  })
+  const value = await Promise.race([work(), limit]).finally(() => clearTimeout(timer))
   steps[name] = Math.round(performance.now() - started)
   console.log(`ok ${name} (${steps[name]} ms)`)
   return value
@@ -82,6 +86,14 @@ try {
   })
   steps.sqlite = await call(second, 'sqlite_version')
   server = await serve(root, server.port)
+  await step('a second tab waits its turn, and takes over when the first closes', async () => {
+    const tab = await context.newPage()
+    await tab.goto(server.url + PAGE)
+    await tab.waitForFunction(async () => (await navigator.locks.query()).pending.length === 1)
+    assert.equal(await tab.textContent('#count'), '…')
+    await second.close()
+    assert.equal(await call(tab, 'count'), 4)
+  })
   await step('a clean end, and once more with the server', async () => {
     await context.close()
     assert.equal(await call(await open(), 'count'), 4)
