@@ -51,6 +51,17 @@ impl DistrictRead {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Everything that some change waits for.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn list_wait_keys(&self) -> Result<Vec<WaitKey>, StoreError> {
+        let sql = "SELECT DISTINCT wait_key FROM held WHERE wait_key IS NOT NULL";
+        let mut statement = self.connection().prepare_cached(sql)?;
+        let rows = statement.query_map([], |row| Ok(WaitKey(row.get(0)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// All waiting changes that came before `before_ms`, oldest first, at most `limit`.
     ///
     /// # Errors
