@@ -51,6 +51,10 @@ impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
 }
 
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, HttpProblem> {
+    // serde would also fill a struct from a bare array, by position; our requests are objects.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(HttpProblem::field(".", "not an object"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();

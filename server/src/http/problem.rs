@@ -21,7 +21,8 @@ pub struct HttpProblem {
     detail: Option<String>,
     limit: Option<ProblemLimit>,
     errors: Vec<FieldProblem>,
-    header: Option<(HeaderName, HeaderValue)>,
+    // Boxed because few problems have one and every result carries the room for it.
+    header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 impl HttpProblem {
@@ -70,7 +71,7 @@ impl HttpProblem {
 
     /// The same with a header that the status asks for.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.header = Some((name, value));
+        self.header = Some(Box::new((name, value)));
         self
     }
 
@@ -187,7 +188,8 @@ pub(super) async fn render(request: Request, next: Next) -> Response {
         ),
         _ => None,
     };
-    if let Some((name, value)) = problem.header {
+    if let Some(header) = problem.header {
+        let (name, value) = *header;
         headers.insert(name, value);
     }
     response
