@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use api_schema::event::{NUDGE_DATA, NUDGE_EVENT};
 use axum::extract::State;
-use axum::response::Sse;
+use axum::http::header::CACHE_CONTROL;
 use axum::response::sse::{Event, KeepAlive};
-use futures_util::{FutureExt, Stream, StreamExt, future};
+use axum::response::{IntoResponse, Sse};
+use futures_util::{FutureExt, StreamExt, future};
 
 use super::App;
 use super::problem::HttpProblem;
@@ -16,7 +17,7 @@ use crate::service::{Caller, ServiceError};
 pub(super) async fn events(
     State(app): State<App>,
     caller: Caller,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, HttpProblem> {
+) -> Result<impl IntoResponse, HttpProblem> {
     let slot = app
         .event_streams
         .clone()
@@ -34,7 +35,11 @@ pub(super) async fn events(
     let end = future::select(expired.boxed(), draining.boxed());
     let events = nudges.take_until(end).map(move |()| {
         let _held = &slot;
-        Ok(Event::default().event(NUDGE_EVENT).data(NUDGE_DATA))
+        Ok::<_, Infallible>(Event::default().event(NUDGE_EVENT).data(NUDGE_DATA))
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(app.limits.event_keep_alive)))
+    let alive = KeepAlive::new().interval(app.limits.event_keep_alive);
+    Ok((
+        [(CACHE_CONTROL, "no-store")],
+        Sse::new(events).keep_alive(alive),
+    ))
 }

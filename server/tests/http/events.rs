@@ -37,7 +37,7 @@ async fn a_nudge_says_that_there_is_something_and_not_what() {
     assert_eq!(stream.headers()["content-type"], "text/event-stream");
     assert_eq!(
         stream.headers()["cache-control"],
-        "no-cache",
+        "no-store",
         "no proxy keeps it"
     );
     harness.fake.nudges.send(()).unwrap();
