@@ -1,0 +1,127 @@
+//! `gridwork serve`: the server, from its options to its end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::http::limits::HttpLimits;
+use crate::http::listener::{self, Drained};
+use crate::http::{App, router};
+use crate::ids::Entropy;
+use crate::logs::LogFormat;
+use crate::service::Backend;
+
+/// Options of `gridwork serve`; each may also stand in the environment or in the file that `--config` names.
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// TOML 配置文件，键名同选项名 / TOML file whose keys are named like these options.
+    #[arg(long, value_name = "FILE", env = "GRIDWORK_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// 监听地址 / Address to listen on.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "GRIDWORK_LISTEN",
+        default_value = "127.0.0.1:8484"
+    )]
+    pub listen: SocketAddr,
+    /// 数据目录 / Data directory.
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "GRIDWORK_DATA",
+        default_value = "data"
+    )]
+    pub data: PathBuf,
+    /// 日志格式 / How log lines look.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "GRIDWORK_LOG_FORMAT",
+        value_enum,
+        default_value = "text"
+    )]
+    pub log_format: LogFormat,
+    /// 日志过滤 / Which log lines are written, such as `info` or `server=debug`.
+    #[arg(
+        long,
+        value_name = "FILTER",
+        env = "GRIDWORK_LOG",
+        default_value = "info"
+    )]
+    pub log: String,
+    /// 同时服务的连接数上限 / Most connections served at a time.
+    #[arg(long, value_name = "N", env = "GRIDWORK_CONNECTIONS_MAX", default_value_t = 4096, value_parser = count)]
+    pub connections_max: usize,
+    /// 同时打开的事件流上限 / Most event streams open at a time.
+    #[arg(long, value_name = "N", env = "GRIDWORK_EVENT_STREAMS_MAX", default_value_t = 2048, value_parser = count)]
+    pub event_streams_max: usize,
+    /// 请求头超时（秒）/ Seconds a client may take for a request's head.
+    #[arg(long, value_name = "SECONDS", env = "GRIDWORK_HEADER_TIMEOUT_S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub header_timeout_s: u64,
+    /// 请求体停顿超时（秒）/ Seconds a request's body may pause.
+    #[arg(long, value_name = "SECONDS", env = "GRIDWORK_BODY_IDLE_TIMEOUT_S", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub body_idle_timeout_s: u64,
+    /// 停机时等待进行中请求的时间（秒）/ Seconds that requests in flight may go on at shutdown.
+    #[arg(long, value_name = "SECONDS", env = "GRIDWORK_DRAIN_S", default_value_t = 20, value_parser = clap::value_parser!(u64).range(0..=600))]
+    pub drain_s: u64,
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    // The upper end is what a semaphore counts; a machine's file descriptors end long before.
+    match text.parse() {
+        Ok(count) if (1..=1_000_000).contains(&count) => Ok(count),
+        _ => Err("not between 1 and 1000000".to_owned()),
+    }
+}
+
+impl ServeArgs {
+    /// The limits of the HTTP side.
+    pub fn limits(&self) -> HttpLimits {
+        HttpLimits {
+            header_timeout: Duration::from_secs(self.header_timeout_s),
+            body_idle_timeout: Duration::from_secs(self.body_idle_timeout_s),
+            connections_max: self.connections_max,
+            event_streams_max: self.event_streams_max,
+            drain_timeout: Duration::from_secs(self.drain_s),
+            ..HttpLimits::default()
+        }
+    }
+}
+
+/// Serves an engine until SIGTERM or SIGINT, then drains. `started` is told the address, which matters when port 0 was asked for.
+/// The engine is closed by the caller, after this returns.
+///
+/// # Errors
+/// The address cannot be listened on, or signals cannot be waited for.
+pub async fn serve(
+    args: &ServeArgs,
+    backend: Arc<dyn Backend>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    started: impl FnOnce(SocketAddr),
+) -> io::Result<Drained> {
+    let (shutdown, draining) = watch::channel(false);
+    let limits = args.limits();
+    let app = App::new(backend, clock, entropy, limits.clone(), draining);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let listener = TcpListener::bind(args.listen).await?;
+    started(listener.local_addr()?);
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        shutdown.send_replace(true);
+    };
+    Ok(listener::serve(listener, router(app), &limits, stop).await)
+}
