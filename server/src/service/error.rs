@@ -2,7 +2,9 @@
 
 use std::error::Error;
 
+use crate::store::StoreError;
 use api_schema::problem::FieldProblem;
+use sync_core::codec::CodecError;
 
 /// Why a service call failed. `Display` is for our own log; what the client may read stands in the fields, and never in a source.
 #[derive(Debug, thiserror::Error)]
@@ -81,4 +83,40 @@ pub enum ServiceError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+}
+
+impl From<StoreError> for ServiceError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full => Self::StorageFull,
+            other => Self::Internal { what: "storage failed", source: Box::new(other) },
+        }
+    }
+}
+
+impl From<CodecError> for ServiceError {
+    fn from(error: CodecError) -> Self {
+        match error {
+            CodecError::OverLimit { what, limit } => Self::LimitExceeded { limit: what, value: limit as u64 },
+            other => Self::MalformedFrame { reason: other.to_string() },
+        }
+    }
+}
+
+impl ServiceError {
+    /// What one failed transaction means to each of the many who shared it; the cause itself was logged.
+    pub(super) fn shared(&self) -> Self {
+        match self {
+            Self::StorageFull => Self::StorageFull,
+            Self::ClockUnsafe => Self::ClockUnsafe,
+            _ => Self::Overloaded,
+        }
+    }
+
+    /// Whether the disk itself failed, after which nobody knows what is on it.
+    pub(super) fn is_disk_failure(&self) -> bool {
+        let Self::Internal { source, .. } = self else { return false };
+        let Some(StoreError::Sqlite(error)) = source.downcast_ref::<StoreError>() else { return false };
+        error.sqlite_error_code() == Some(rusqlite::ErrorCode::SystemIoFailure)
+    }
 }

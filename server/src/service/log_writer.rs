@@ -2,7 +2,7 @@
 
 use super::context::LogView;
 use crate::store::StoreError;
-use crate::store::sqlite::{Bucket, DistrictFacts, DistrictWrite, NewEntry, RecordRow, ReplicaRow, WaitKey};
+use crate::store::sqlite::{Bucket, DistrictFacts, DistrictWrite, NewEntry, PersonRow, RecordRow, ReplicaRow, WaitKey};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use sync_core::change::{Hash, SigningKey};
@@ -29,6 +29,8 @@ pub struct WriterState {
     waits: BTreeSet<WaitKey>,
     /// The buckets that this group touched; the nudge after the commit names them.
     pub touched: BTreeSet<Bucket>,
+    /// Whether this group changed the directory.
+    pub directory_changed: bool,
     pending_rulings: Vec<Ruling>,
 }
 
@@ -51,6 +53,7 @@ impl WriterState {
             buckets: write.list_buckets()?.into_iter().collect(),
             waits: write.list_wait_keys()?.into_iter().collect(),
             touched: BTreeSet::new(),
+            directory_changed: false,
             pending_rulings: Vec::new(),
         })
     }
@@ -74,6 +77,7 @@ impl<'a> LogWriter<'a> {
     ) -> Self {
         let mut state = state.clone();
         state.touched.clear();
+        state.directory_changed = false;
         Self { write, documents, key, state }
     }
 
@@ -100,7 +104,8 @@ impl<'a> LogWriter<'a> {
         &self.state.facts
     }
 
-    pub(super) fn directory(&self) -> Arc<Directory> {
+    /// The directory as of the last place.
+    pub fn directory(&self) -> Arc<Directory> {
         Arc::clone(&self.state.directory)
     }
 
@@ -261,6 +266,7 @@ impl<'a> LogWriter<'a> {
         if let DirectoryChange::Replica(replica) = &change {
             self.write.put_replica(&ReplicaRow::new(replica.no, now_ms))?;
         }
+        self.state.directory_changed = true;
         Arc::make_mut(&mut self.state.directory).apply(pos, change);
         Ok(pos)
     }
@@ -290,6 +296,38 @@ impl<'a> LogWriter<'a> {
     /// Storage's own.
     pub fn set_safe(&mut self, pos: Pos) -> Result<(), StoreError> {
         self.state.facts.safe_pos = pos.min(self.state.head.0);
+        self.write.put_safe_pos(self.state.facts.safe_pos)
+    }
+
+    /// Writes a person's name beside the directory, where it can be erased.
+    ///
+    /// # Errors
+    /// Storage's own.
+    pub fn put_person(&self, person: &PersonRow) -> Result<(), StoreError> {
+        self.write.put_person(person)
+    }
+
+    /// Writes a unit's boundary.
+    ///
+    /// # Errors
+    /// Storage's own.
+    pub fn put_boundary(&self, unit: UnitId, geojson: &str) -> Result<(), StoreError> {
+        self.write.put_boundary(unit, geojson)
+    }
+
+    /// Stores a version of a document's text.
+    ///
+    /// # Errors
+    /// Storage's own.
+    pub fn put_document(&self, name: &str, version: u32, text: &str) -> Result<(), StoreError> {
+        self.write.put_document(name, version, text)
+    }
+
+    /// A write of its own that changes nothing anybody reads: shows that writing works.
+    ///
+    /// # Errors
+    /// Storage's own.
+    pub fn touch(&self) -> Result<(), StoreError> {
         self.write.put_safe_pos(self.state.facts.safe_pos)
     }
 }

@@ -1,7 +1,16 @@
 //! The seam between HTTP and the engine: what a handler may ask for, and what may go wrong. No axum, no SQL.
 
 pub mod access_token;
+pub mod context;
+pub mod district;
+pub mod enrolment;
 mod error;
+pub mod gridwork;
+pub mod log_writer;
+pub mod page;
+mod reads;
+pub mod reconcile;
+pub mod writer;
 
 use std::fs::File;
 

@@ -21,7 +21,10 @@ const CLOCK_JUMP_MS_MAX: u64 = 10 * 60_000;
 
 type BatchReply = oneshot::Sender<Result<BatchOutcome, ServiceError>>;
 /// A step of its own, with what tells its asker how it ended.
-type Step = Box<dyn FnOnce(&mut Thread) -> Result<(), StoreError> + Send>;
+type Step = Box<dyn FnOnce(&mut Thread) -> Result<(), DiskFailed> + Send>;
+
+/// A write to the disk failed: the thread ends, and the process with it. A restart reads what is there.
+struct DiskFailed;
 
 enum Job {
     Batch(Box<PreparedBatch>, BatchReply),
@@ -87,8 +90,8 @@ impl Writer {
     /// Storage's own, a full disk, a clock that jumped, or that the writer has stopped.
     pub async fn reconcile(&self, batch: PreparedBatch) -> Result<BatchOutcome, ServiceError> {
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send(Job::Batch(Box::new(batch), reply)).map_err(|_| ServiceError::Unavailable)?;
-        answer.await.map_err(|_| ServiceError::Unavailable)?
+        self.queue.try_send(Job::Batch(Box::new(batch), reply)).map_err(|_| ServiceError::Overloaded)?;
+        answer.await.map_err(|_| ServiceError::Overloaded)?
     }
 
     /// Runs `step` inside the write transaction, in its turn. Answers after the commit is durable.
@@ -102,13 +105,13 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         let job = Job::Step(Box::new(move |thread| {
             let result = thread.transact(step);
-            let lost = matches!(&result, Err(ServiceError::Store(error)) if is_io_failure(error));
+            let lost = result.as_ref().err().is_some_and(ServiceError::is_disk_failure);
             // Whoever asked may have gone away; the work is done all the same.
             let _ = reply.send(result);
-            if lost { Err(StoreError::Missing("the disk failed".into())) } else { Ok(()) }
+            if lost { Err(DiskFailed) } else { Ok(()) }
         }));
-        self.queue.try_send(job).map_err(|_| ServiceError::Unavailable)?;
-        answer.await.map_err(|_| ServiceError::Unavailable)?
+        self.queue.try_send(job).map_err(|_| ServiceError::Overloaded)?;
+        answer.await.map_err(|_| ServiceError::Overloaded)?
     }
 }
 
@@ -141,9 +144,8 @@ impl Thread {
                     self.take_group(group)
                 }
             };
-            if let Err(error) = ended {
-                // After a failed write to the disk nobody knows what is on it. A restart reads what is.
-                tracing::error!(%error, "the writer stops: the disk failed");
+            if ended.is_err() {
+                tracing::error!("the writer stops: the disk failed, and nobody knows what is on it");
                 return;
             }
             if next.is_none() {
@@ -154,7 +156,7 @@ impl Thread {
 
     /// Commits a group and answers each batch. When one of them cannot be done, each gets a transaction of its own,
     /// so that it hurts nobody else.
-    fn take_group(&mut self, group: Vec<(Box<PreparedBatch>, BatchReply)>) -> Result<(), StoreError> {
+    fn take_group(&mut self, group: Vec<(Box<PreparedBatch>, BatchReply)>) -> Result<(), DiskFailed> {
         let (batches, replies): (Vec<_>, Vec<_>) = group.into_iter().unzip();
         match self.transact_batches(&batches) {
             Ok(outcomes) => {
@@ -163,11 +165,11 @@ impl Thread {
                 }
                 Ok(())
             }
-            Err(ServiceError::Store(error)) if is_io_failure(&error) => Err(error),
+            Err(error) if error.is_disk_failure() => Err(DiskFailed),
             Err(error) if batches.len() == 1 => {
                 tracing::warn!(%error, "a batch was not taken");
                 for reply in replies {
-                    let _ = reply.send(Err(ServiceError::from_same(&error)));
+                    let _ = reply.send(Err(error.shared()));
                 }
                 Ok(())
             }
@@ -203,11 +205,6 @@ impl Thread {
         let _ = self.commits.send(published);
         Ok(value)
     }
-}
-
-/// Whether the disk itself failed, after which what is on it is unknown.
-fn is_io_failure(error: &StoreError) -> bool {
-    matches!(error, StoreError::Sqlite(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::SystemIoFailure))
 }
 
 /// The time that entries get: never falls, and stops when the wall clock jumps against the monotonic one.
