@@ -14,6 +14,7 @@ pub mod ids;
 pub mod kinds;
 pub mod limits;
 pub mod merge;
+pub mod messages;
 pub mod payload;
 pub mod scope;
 pub mod time;

@@ -1,6 +1,7 @@
 //! The seam between HTTP and the engine: what a handler may ask for, and what may go wrong. No axum, no SQL.
 
 pub mod access_token;
+pub mod administration;
 pub mod context;
 pub mod district;
 pub mod enrolment;
@@ -10,6 +11,7 @@ pub mod log_writer;
 pub mod page;
 mod reads;
 pub mod reconcile;
+pub mod rulings;
 pub mod writer;
 
 use std::fs::File;

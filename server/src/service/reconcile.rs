@@ -4,7 +4,7 @@ use super::context::{BatchEvidence, LogView, prepare_again, stored_evidence};
 use super::log_writer::LogWriter;
 use crate::store::StoreError;
 use crate::store::sqlite::{Contact, NewEntry, ReceiptRow, RecordRow, ReplicaRow, WaitKey, contacts_after};
-use sync_core::change::{Hash, Signature};
+use sync_core::change::{Hash, Header, Signature};
 use sync_core::decide::{Decision, Prepared};
 use sync_core::directory::Replica;
 use sync_core::entry::{Admission, EntryKind, Ruling, RulingKind};
@@ -395,6 +395,19 @@ impl LogWriter<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Looks again at all that waited for a change that a ruling has put into force.
+    pub(super) fn release_after_ruling(
+        &mut self,
+        header: &Header,
+        replica: ReplicaNo,
+        seq: Seq,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        self.release(&WaitKey::record(header.record), now_ms)?;
+        let id = self.directory().replica(replica).map(|replica| replica.replica);
+        id.map_or(Ok(()), |id| self.release(&WaitKey::change(id, seq), now_ms))
     }
 
     /// Looks again at all that waited for this; what may now have its effect is released at a new place.

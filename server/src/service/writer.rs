@@ -29,6 +29,7 @@ struct DiskFailed;
 enum Job {
     Batch(Box<PreparedBatch>, BatchReply),
     Step(Step),
+    AgreeClock,
 }
 
 /// A handle to the writer; cheap to clone.
@@ -94,6 +95,14 @@ impl Writer {
         answer.await.map_err(|_| ServiceError::Overloaded)?
     }
 
+    /// An operator agrees that the clock is right as it is now, after a jump.
+    ///
+    /// # Errors
+    /// That the writer has stopped.
+    pub fn agree_clock(&self) -> Result<(), ServiceError> {
+        self.queue.try_send(Job::AgreeClock).map_err(|_| ServiceError::Overloaded)
+    }
+
     /// Runs `step` inside the write transaction, in its turn. Answers after the commit is durable.
     ///
     /// # Errors
@@ -129,6 +138,10 @@ impl Thread {
         while let Some(job) = next.take() {
             let ended = match job {
                 Job::Step(step) => step(&mut self),
+                Job::AgreeClock => {
+                    self.clock.agree();
+                    Ok(())
+                }
                 Job::Batch(batch, reply) => {
                     let mut group = vec![(batch, reply)];
                     while group.len() < GROUP_JOBS_MAX {
@@ -221,6 +234,10 @@ impl ReceivedClock {
             return Err(ServiceError::ClockUnsafe);
         }
         Ok(Self { clock, last_ms, reference })
+    }
+
+    fn agree(&mut self) {
+        self.reference = (self.clock.wall_ms(), self.clock.monotonic_ms());
     }
 
     fn now_ms(&mut self) -> Option<i64> {
