@@ -20,7 +20,6 @@ use crate::config;
 #[command(
     name = "gridwork",
     version,
-    about,
     subcommand_required = true,
     arg_required_else_help = true
 )]

@@ -9,10 +9,7 @@ use server::http::limits::HttpLimits;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
-use crate::fake::{Harness, NOW_MS, get};
-
-/// Far longer than any of it takes; a test that reaches it has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::fake::{Harness, NOW_MS, PATIENCE, get};
 
 async fn open(harness: &Harness) -> Response<Body> {
     harness

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use api_schema::directory::Directory;
 use api_schema::endpoints::{Auth, Content, Endpoint};
@@ -31,9 +32,12 @@ use server::service::{
     AcceptedCodings, Answer, Backend, Caller, Coding, SegmentFile, ServiceError,
 };
 use tokio::sync::{Notify, broadcast, watch};
+use tokio::time::timeout;
 use tower::ServiceExt;
 use uuid::Uuid;
 
+/// Far longer than any of it takes; a test that reaches it has failed.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 pub const NOW_MS: i64 = 1_760_000_000_000;
 pub const KEY_ID: &str = "k1";
 pub const DISTRICT: Uuid = Uuid::from_u128(0x0189_0a5d_ac96_774b_bcce_b302_099a_8057);
@@ -260,11 +264,11 @@ impl Harness {
     pub async fn ask(&self, request: Request<Body>) -> Reply {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
-        let body = body
-            .collect()
+        // A stream that should have been refused never ends.
+        let body = timeout(PATIENCE, body.collect())
             .await
-            .expect("the answer is whole")
-            .to_bytes();
+            .expect("the answer ends");
+        let body = body.expect("the answer is whole").to_bytes();
         Reply {
             status: parts.status,
             headers: parts.headers,

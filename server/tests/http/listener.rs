@@ -12,10 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::fake::{Fake, Gate, Harness, PANICKING_RECORD, good_token};
-
-/// Far longer than any of it takes; a test that reaches it has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::fake::{Fake, Gate, Harness, PANICKING_RECORD, PATIENCE, good_token};
 
 struct Running {
     address: SocketAddr,
