@@ -25,19 +25,29 @@ impl Catalogue {
         static CHINESE: OnceLock<Catalogue> = OnceLock::new();
         static ENGLISH: OnceLock<Catalogue> = OnceLock::new();
         match language {
-            Language::Chinese => CHINESE.get_or_init(|| Self::read(include_str!("../messages/zh.json"))),
-            Language::English => ENGLISH.get_or_init(|| Self::read(include_str!("../messages/en.json"))),
+            Language::Chinese => {
+                CHINESE.get_or_init(|| Self::read(include_str!("../messages/zh.json")))
+            }
+            Language::English => {
+                ENGLISH.get_or_init(|| Self::read(include_str!("../messages/en.json")))
+            }
         }
     }
 
     fn read(text: &str) -> Self {
-        Self { texts: serde_json::from_str(text).expect("BUG: a message catalogue does not parse") }
+        Self {
+            texts: serde_json::from_str(text).expect("BUG: a message catalogue does not parse"),
+        }
     }
 
     /// The text under a key, with `{name}` replaced by the value of that name; the key itself when there is none.
     pub fn text(&self, key: &str, values: &[(&str, &str)]) -> String {
-        let Some(text) = self.texts.get(key) else { return key.to_owned() };
-        values.iter().fold(text.clone(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+        let Some(text) = self.texts.get(key) else {
+            return key.to_owned();
+        };
+        values.iter().fold(text.clone(), |text, (name, value)| {
+            text.replace(&format!("{{{name}}}"), value)
+        })
     }
 
     /// Whether there is a text under a key.
@@ -65,8 +75,12 @@ mod tests {
 
     #[test]
     fn names_are_replaced_by_their_values() {
-        let text = Catalogue::of(Language::English).text("problem.too_long", &[("limit", "100"), ("field", "title")]);
+        let text = Catalogue::of(Language::English)
+            .text("problem.too_long", &[("limit", "100"), ("field", "title")]);
         assert!(text.contains("100") && !text.contains('{'), "{text}");
-        assert_eq!(Catalogue::of(Language::Chinese).text("no.such.key", &[]), "no.such.key");
+        assert_eq!(
+            Catalogue::of(Language::Chinese).text("no.such.key", &[]),
+            "no.such.key"
+        );
     }
 }

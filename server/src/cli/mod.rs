@@ -1,10 +1,12 @@
 //! The command line: one command a file; this one knows their names.
 
 pub mod admin;
+mod admin_socket;
 pub mod demo;
 pub mod fleet;
 pub mod init;
 mod openapi;
+mod output;
 pub mod serve;
 pub mod verify;
 
@@ -32,6 +34,12 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// 建立一个空的区域 / Make an empty district.
+    Init(init::InitArgs),
+    /// 运行服务 / Run the server.
+    Serve(serve::ServeArgs),
+    /// 管理单位、人员、角色、登记码与设备 / Units, people, roles, codes, replicas, rulings.
+    Admin(admin::AdminArgs),
     /// 输出 OpenAPI 文档 / Print the OpenAPI document.
     Openapi,
 }
@@ -45,6 +53,9 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         Err(error) => error.exit(),
     };
     match cli.command {
+        Command::Init(args) => init::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Admin(args) => admin::run(&args),
         Command::Openapi => openapi::run(),
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +12,16 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::clock::Clock;
+use super::admin_socket;
+use super::output::{self, run_async};
+use crate::clock::{Clock, SystemClock};
 use crate::http::limits::HttpLimits;
 use crate::http::listener::{self, Drained};
 use crate::http::{App, router};
-use crate::ids::Entropy;
+use crate::ids::{Entropy, SystemEntropy};
 use crate::logs::LogFormat;
-use crate::service::Backend;
+use crate::service::gridwork::{Gridwork, OpenOptions};
+use crate::service::{Backend, ServiceError};
 
 /// Options of `gridwork serve`; each may also stand in the environment or in the file that `--config` names.
 #[derive(Clone, Debug, Args)]
@@ -70,6 +74,12 @@ pub struct ServeArgs {
     /// 请求体停顿超时（秒）/ Seconds a request's body may pause.
     #[arg(long, value_name = "SECONDS", env = "GRIDWORK_BODY_IDLE_TIMEOUT_S", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub body_idle_timeout_s: u64,
+    /// 数据是从副本恢复的：开始新的纪元 / The data were put back from a copy: begin a new epoch.
+    #[arg(long)]
+    pub restored: bool,
+    /// 确认时钟无误，即使早于最后一条记录 / Agree that the clock is right although it lies before the last entry.
+    #[arg(long)]
+    pub agree_clock: bool,
     /// 停机时等待进行中请求的时间（秒）/ Seconds that requests in flight may go on at shutdown.
     #[arg(long, value_name = "SECONDS", env = "GRIDWORK_DRAIN_S", default_value_t = 20, value_parser = clap::value_parser!(u64).range(0..=600))]
     pub drain_s: u64,
@@ -124,4 +134,63 @@ pub async fn serve(
         shutdown.send_replace(true);
     };
     Ok(listener::serve(listener, router(app), &limits, stop).await)
+}
+
+/// Opens the data directory and serves it until it is told to stop.
+pub fn run(args: &ServeArgs) -> ExitCode {
+    if let Err(error) = crate::logs::start(args.log_format, &args.log) {
+        eprintln!("--log: {error}");
+        return ExitCode::from(2);
+    }
+    match run_async(open_and_serve(args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}", output::describe(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn open_and_serve(args: &ServeArgs) -> Result<(), ServiceError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let options = OpenOptions {
+        clock_agreed: args.agree_clock,
+        restored: args.restored,
+    };
+    let gridwork = Arc::new(Gridwork::open(
+        &args.data,
+        Arc::clone(&clock),
+        Arc::clone(&entropy),
+        options,
+    )?);
+    for district in gridwork.districts().cloned().collect::<Vec<_>>() {
+        gridwork.write_first_entries(&district).await?;
+    }
+    let admin = admin_socket::listen(&args.data, Arc::clone(&gridwork))?;
+    let backend: Arc<dyn Backend> = Arc::clone(&gridwork) as Arc<dyn Backend>;
+    let served = serve(args, backend, clock, entropy, |address| {
+        println!("gridwork {} http://{address}", env!("CARGO_PKG_VERSION"));
+    });
+    let stopped = stop_with_the_writer(Arc::clone(&gridwork));
+    let drained = tokio::select! {
+        drained = served => drained.map_err(|source| ServiceError::Internal { what: "could not listen", source: Box::new(source) }),
+        error = stopped => Err(error),
+    };
+    drop(admin);
+    gridwork.note_heads()?;
+    drained.map(|_| ())
+}
+
+/// Ends when a writer has stopped: after a failed disk nothing more may be answered.
+async fn stop_with_the_writer(gridwork: Arc<Gridwork>) -> ServiceError {
+    let mut every = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        every.tick().await;
+        if !gridwork.districts().all(|district| district.is_writing()) {
+            return ServiceError::NotReady {
+                failed: vec!["write".to_owned()],
+            };
+        }
+    }
 }

@@ -7,7 +7,8 @@ use super::district::District;
 use super::gridwork::Gridwork;
 use super::rulings::RulingRequest;
 use crate::import::{
-    Finding, KnownUnits, Parsed, RoleCatalogue, Severity, UnitKind, UnitRow, parse_people, parse_units,
+    Finding, KnownUnits, Parsed, RoleCatalogue, Severity, UnitKind, UnitRow, parse_people,
+    parse_units,
 };
 use crate::store::StoreError;
 use crate::store::sqlite::PersonRow;
@@ -118,12 +119,21 @@ impl Gridwork {
     ///
     /// # Errors
     /// What is wrong with it, or storage's own.
-    pub async fn administer(&self, district: Option<&str>, request: AdminRequest) -> Result<Value, ServiceError> {
+    pub async fn administer(
+        &self,
+        district: Option<&str>,
+        request: AdminRequest,
+    ) -> Result<Value, ServiceError> {
         let district = Arc::clone(self.district(district)?);
         self.write_first_entries(&district).await?;
         match request {
             AdminRequest::Units => Ok(list_units(&district.state().directory)),
-            AdminRequest::AddUnit { parent, code, name, kind } => add_unit(&district, parent, code, name, kind).await,
+            AdminRequest::AddUnit {
+                parent,
+                code,
+                name,
+                kind,
+            } => add_unit(&district, parent, code, name, kind).await,
             AdminRequest::ImportUnits { text } => import_units(&district, &text).await,
             AdminRequest::People => list_people(&district).await,
             AdminRequest::AddPerson { name } => {
@@ -135,19 +145,37 @@ impl Gridwork {
                 self.grant_role(&district, person, &role, unit).await?;
                 Ok(json!({ "granted": true }))
             }
-            AdminRequest::Revoke { person, role, unit } => end_role(&district, person, role, unit).await,
+            AdminRequest::Revoke { person, role, unit } => {
+                end_role(&district, person, role, unit).await
+            }
             AdminRequest::Code { person } => {
                 let code = self.make_code(&district, person)?;
-                Ok(json!({ "code": code, "valid_for_s": super::enrolment::CODE_LIFETIME_MS / 1_000 }))
+                Ok(
+                    json!({ "code": code, "valid_for_s": super::enrolment::CODE_LIFETIME_MS / 1_000 }),
+                )
             }
             AdminRequest::Replicas => list_replicas(&district).await,
             AdminRequest::RevokeReplica { replica } => revoke_replica(&district, replica).await,
             AdminRequest::Inbox => list_inbox(&district).await,
-            AdminRequest::Rule { pos, ruling, by, reason } => {
-                let ruled = district.rule(RulingRequest { of: pos, ruling, by, reason }).await?;
+            AdminRequest::Rule {
+                pos,
+                ruling,
+                by,
+                reason,
+            } => {
+                let ruled = district
+                    .rule(RulingRequest {
+                        of: pos,
+                        ruling,
+                        by,
+                        reason,
+                    })
+                    .await?;
                 Ok(json!({ "ruling": ruled }))
             }
-            AdminRequest::Copy { to } => Ok(json!({ "copied_to_pos": district.copy_to(to).await? })),
+            AdminRequest::Copy { to } => {
+                Ok(json!({ "copied_to_pos": district.copy_to(to).await? }))
+            }
             AdminRequest::Head => {
                 let head = district.sign_head(district.state().head)?;
                 Ok(json!({
@@ -165,7 +193,12 @@ impl Gridwork {
 }
 
 fn invalid(field: &str, message: impl Into<String>) -> ServiceError {
-    ServiceError::FieldInvalid { errors: vec![FieldProblem { field: field.to_owned(), message: message.into() }] }
+    ServiceError::FieldInvalid {
+        errors: vec![FieldProblem {
+            field: field.to_owned(),
+            message: message.into(),
+        }],
+    }
 }
 
 fn list_units(directory: &Directory) -> Value {
@@ -192,24 +225,36 @@ async fn add_unit(
     kind: String,
 ) -> Result<Value, ServiceError> {
     let directory = Arc::clone(&district.state().directory);
-    let above = directory.unit(parent).ok_or_else(|| invalid("parent", "no such unit"))?;
+    let above = directory
+        .unit(parent)
+        .ok_or_else(|| invalid("parent", "no such unit"))?;
     let kind = UnitKind::parse(&kind).ok_or_else(|| invalid("kind", "no such kind of unit"))?;
     if !(1..=16).contains(&part.len()) || !part.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(invalid("code", "1 to 16 digits"));
     }
     if !(1..=64).contains(&name.chars().count()) || name.chars().any(char::is_control) {
-        return Err(invalid("name", "1 to 64 characters, none of them a control character"));
+        return Err(invalid(
+            "name",
+            "1 to 64 characters, none of them a control character",
+        ));
     }
     let code = format!("{}.{part}", above.code);
     if directory.unit_by_code(&code).is_some() {
-        return Err(ServiceError::Conflict { reason: "a unit has this code" });
+        return Err(ServiceError::Conflict {
+            reason: "a unit has this code",
+        });
     }
     let unit = district
         .writer()
         .run(move |log, now_ms| {
             let number = UnitId(next_unit(&log.directory()));
-            let unit =
-                Unit { unit: number, parent: Some(parent), code, name, kind: kind.as_str().to_owned() };
+            let unit = Unit {
+                unit: number,
+                parent: Some(parent),
+                code,
+                name,
+                kind: kind.as_str().to_owned(),
+            };
             log.change_directory(DirectoryChange::Unit(unit), now_ms)?;
             Ok(number)
         })
@@ -226,7 +271,10 @@ async fn import_units(district: &District, text: &str) -> Result<Value, ServiceE
     let parsed = refuse_errors(parse_units(text.as_bytes(), &known))?;
     let warnings = describe(&parsed.findings);
     let rows = parsed.rows;
-    let (added, changed) = district.writer().run(move |log, now_ms| put_units(log, rows, now_ms)).await?;
+    let (added, changed) = district
+        .writer()
+        .run(move |log, now_ms| put_units(log, rows, now_ms))
+        .await?;
     Ok(json!({ "added": added, "changed": changed, "warnings": warnings }))
 }
 
@@ -238,7 +286,11 @@ fn put_units(
     let (mut added, mut changed) = (0, 0);
     for row in rows {
         let directory = log.directory();
-        let parent = row.parent_code.as_deref().and_then(|code| directory.unit_by_code(code)).map(|unit| unit.unit);
+        let parent = row
+            .parent_code
+            .as_deref()
+            .and_then(|code| directory.unit_by_code(code))
+            .map(|unit| unit.unit);
         let old = directory.unit_by_code(&row.code);
         let number = old.map_or_else(|| UnitId(next_unit(&directory)), |unit| unit.unit);
         let unit = Unit {
@@ -249,7 +301,11 @@ fn put_units(
             kind: row.kind.as_str().to_owned(),
         };
         if old != Some(&unit) {
-            if old.is_some() { changed += 1 } else { added += 1 }
+            if old.is_some() {
+                changed += 1
+            } else {
+                added += 1
+            }
             log.change_directory(DirectoryChange::Unit(unit), now_ms)?;
         }
         if !row.boundary.is_empty() {
@@ -285,8 +341,12 @@ async fn list_people(district: &Arc<District>) -> Result<Value, ServiceError> {
 
 async fn import_people(district: &Arc<District>, text: &str) -> Result<Value, ServiceError> {
     let directory = Arc::clone(&district.state().directory);
-    let roles = sync_core::documents::DEFAULTS.iter().find(|(name, _)| *name == "roles").map_or("", |(_, text)| text);
-    let catalogue = RoleCatalogue::from_document(roles).expect("BUG: the default roles do not parse");
+    let roles = sync_core::documents::DEFAULTS
+        .iter()
+        .find(|(name, _)| *name == "roles")
+        .map_or("", |(_, text)| text);
+    let catalogue =
+        RoleCatalogue::from_document(roles).expect("BUG: the default roles do not parse");
     let codes: BTreeSet<String> = directory.units().map(|unit| unit.code.clone()).collect();
     let parsed = refuse_errors(parse_people(text.as_bytes(), &catalogue, &codes))?;
     let warnings = describe(&parsed.findings);
@@ -302,18 +362,28 @@ async fn import_people(district: &Arc<District>, text: &str) -> Result<Value, Se
         .run(move |log, now_ms| {
             let (mut added, mut granted) = (0, 0);
             for row in rows {
-                let old = row.external_id.as_ref().and_then(|id| known.get(id)).copied();
+                let old = row
+                    .external_id
+                    .as_ref()
+                    .and_then(|id| known.get(id))
+                    .copied();
                 let directory = log.directory();
                 let person = match old {
                     Some(person) => person,
                     None => {
                         added += 1;
-                        let person = PersonId(directory.people().map(|person| person.0).max().unwrap_or(0) + 1);
+                        let person = PersonId(
+                            directory.people().map(|person| person.0).max().unwrap_or(0) + 1,
+                        );
                         log.change_directory(DirectoryChange::Person { person }, now_ms)?;
                         person
                     }
                 };
-                log.put_person(&PersonRow { person, name: row.name, external_id: row.external_id })?;
+                log.put_person(&PersonRow {
+                    person,
+                    name: row.name,
+                    external_id: row.external_id,
+                })?;
                 for (role, code) in row.roles {
                     let unit = directory.unit_by_code(&code).map(|unit| unit.unit);
                     let unit = unit.ok_or_else(|| StoreError::Missing(format!("unit {code}")))?;
@@ -322,7 +392,13 @@ async fn import_people(district: &Arc<District>, text: &str) -> Result<Value, Se
                     });
                     if !holds {
                         granted += 1;
-                        let grant = Grant { person, role, unit, from_ms: now_ms, until_ms: None };
+                        let grant = Grant {
+                            person,
+                            role,
+                            unit,
+                            from_ms: now_ms,
+                            until_ms: None,
+                        };
                         log.change_directory(DirectoryChange::Grant(grant), now_ms)?;
                     }
                 }
@@ -333,7 +409,12 @@ async fn import_people(district: &Arc<District>, text: &str) -> Result<Value, Se
     Ok(json!({ "added": added, "granted": granted, "warnings": warnings }))
 }
 
-async fn end_role(district: &District, person: PersonId, role: String, unit: UnitId) -> Result<Value, ServiceError> {
+async fn end_role(
+    district: &District,
+    person: PersonId,
+    role: String,
+    unit: UnitId,
+) -> Result<Value, ServiceError> {
     let state = district.state();
     let holds = state
         .directory
@@ -346,7 +427,12 @@ async fn end_role(district: &District, person: PersonId, role: String, unit: Uni
     district
         .writer()
         .run(move |log, now_ms| {
-            let ended = DirectoryChange::GrantEnded { person, role, unit, until_ms: now_ms };
+            let ended = DirectoryChange::GrantEnded {
+                person,
+                role,
+                unit,
+                until_ms: now_ms,
+            };
             log.change_directory(ended, now_ms).map(|_| ())
         })
         .await?;
@@ -377,11 +463,22 @@ async fn list_replicas(district: &Arc<District>) -> Result<Value, ServiceError> 
 
 async fn revoke_replica(district: &District, replica: ReplicaId) -> Result<Value, ServiceError> {
     let state = district.state();
-    let no = state.directory.replica_by_id(replica).ok_or(ServiceError::NotFound)?.no;
+    let no = state
+        .directory
+        .replica_by_id(replica)
+        .ok_or(ServiceError::NotFound)?
+        .no;
     district
         .writer()
         .run(move |log, now_ms| {
-            log.change_directory(DirectoryChange::ReplicaRevoked { no, revoked_ms: now_ms }, now_ms).map(|_| ())
+            log.change_directory(
+                DirectoryChange::ReplicaRevoked {
+                    no,
+                    revoked_ms: now_ms,
+                },
+                now_ms,
+            )
+            .map(|_| ())
         })
         .await?;
     Ok(json!({ "revoked": true }))
@@ -392,7 +489,9 @@ async fn list_inbox(district: &Arc<District>) -> Result<Value, ServiceError> {
         .read(|read, _| {
             let mut rows = Vec::new();
             for held in read.list_held(i64::MAX, 500)? {
-                let Some(entry) = read.find_entry(held.pos)? else { continue };
+                let Some(entry) = read.find_entry(held.pos)? else {
+                    continue;
+                };
                 let header = super::context::prepare_again(&entry).header;
                 rows.push(json!({
                     "pos": held.pos, "verdict": held.verdict, "since_ms": held.since_ms,
@@ -431,7 +530,10 @@ fn describe(findings: &[Finding]) -> Vec<String> {
 /// One finding in Chinese and English, with its place.
 fn describe_one(finding: &Finding) -> String {
     use crate::import::Place;
-    let limit = finding.limit.map(|limit| limit.to_string()).unwrap_or_default();
+    let limit = finding
+        .limit
+        .map(|limit| limit.to_string())
+        .unwrap_or_default();
     let places = [
         ("field", finding.field.unwrap_or_default()),
         ("value", finding.value.as_deref().unwrap_or_default()),
@@ -443,5 +545,9 @@ fn describe_one(finding: &Finding) -> String {
         Place::Line { line } => format!("{line}: "),
         Place::Feature { index, line } => format!("{line} (#{index}): "),
     };
-    format!("{place}{} / {}", text(Language::Chinese), text(Language::English))
+    format!(
+        "{place}{} / {}",
+        text(Language::Chinese),
+        text(Language::English)
+    )
 }

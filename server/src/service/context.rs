@@ -1,7 +1,9 @@
 //! What a decision looks at, put together from the log as it stood before the change. The writer and `verify` share it.
 
 use crate::store::StoreError;
-use crate::store::sqlite::{Contact, DistrictFacts, DistrictRead, EntryRow, RecordRow, WaitKey, earliest_contact_ms};
+use crate::store::sqlite::{
+    Contact, DistrictFacts, DistrictRead, EntryRow, RecordRow, WaitKey, earliest_contact_ms,
+};
 use sync_core::change::{ChangeId, FramedChange, Header, Needs, Part, PartClass};
 use sync_core::decide::{Context, Decision, Prepared, admit, prepare};
 use sync_core::directory::{Directory, Replica};
@@ -56,7 +58,10 @@ impl LogView<'_> {
             documents: self.documents,
             replica,
             record,
-            interval: Interval { earliest_ms: i64::MIN, received_ms: batch.received_ms },
+            interval: Interval {
+                earliest_ms: i64::MIN,
+                received_ms: batch.received_ms,
+            },
             sent_at: batch.sent_at,
             place: self.facts.place(self.head.next()),
             needs_in_force: true,
@@ -80,8 +85,16 @@ impl LogView<'_> {
 
     /// When what the author was looking at had arrived. Places that a restore took away bound nothing.
     fn base_received_ms(&self, base: LogPlace) -> Result<i64, StoreError> {
-        let next_start = self.facts.epochs.iter().find(|(epoch, _)| *epoch > base.epoch).map(|(_, start)| *start);
-        let pos = base.pos.min(self.head).min(next_start.unwrap_or(Pos(u64::MAX)));
+        let next_start = self
+            .facts
+            .epochs
+            .iter()
+            .find(|(epoch, _)| *epoch > base.epoch)
+            .map(|(_, start)| *start);
+        let pos = base
+            .pos
+            .min(self.head)
+            .min(next_start.unwrap_or(Pos(u64::MAX)));
         if pos.0 == 0 {
             return Ok(i64::MIN);
         }
@@ -93,28 +106,48 @@ impl LogView<'_> {
             None => Ok(true),
             Some(Needs::Record(record)) => {
                 let row = self.read.find_record(record)?;
-                Ok(row.is_some_and(|row| row.pos.0 > 0 && row.pos <= self.head && row.kind != sync_core::kinds::Kind::Unknown))
+                Ok(row.is_some_and(|row| {
+                    row.pos.0 > 0
+                        && row.pos <= self.head
+                        && row.kind != sync_core::kinds::Kind::Unknown
+                }))
             }
             Some(Needs::Change(change)) => self.change_in_force(change),
         }
     }
 
     fn change_in_force(&self, change: ChangeId) -> Result<bool, StoreError> {
-        let Some(entry) = self.find_change(change)? else { return Ok(false) };
+        let Some(entry) = self.find_change(change)? else {
+            return Ok(false);
+        };
         if entry.answer.verdict.is_in_force() {
             return Ok(true);
         }
-        let Some(ruling) = self.read.find_ruling(entry.pos)?.filter(|ruling| *ruling <= self.head) else {
+        let Some(ruling) = self
+            .read
+            .find_ruling(entry.pos)?
+            .filter(|ruling| *ruling <= self.head)
+        else {
             return Ok(false);
         };
-        let ruling = self.read.find_entry(ruling)?.map(|entry| read_ruling(&entry)).transpose()?;
+        let ruling = self
+            .read
+            .find_entry(ruling)?
+            .map(|entry| read_ruling(&entry))
+            .transpose()?;
         Ok(ruling.is_some_and(|ruling| ruling.verdict.is_in_force()))
     }
 
     /// The entry of a change, if the log has it before the place.
     fn find_change(&self, change: ChangeId) -> Result<Option<EntryRow>, StoreError> {
-        let Some(replica) = self.directory.replica_by_id(change.replica) else { return Ok(None) };
-        match self.read.find_pos(replica.no, change.seq)?.filter(|pos| *pos <= self.head) {
+        let Some(replica) = self.directory.replica_by_id(change.replica) else {
+            return Ok(None);
+        };
+        match self
+            .read
+            .find_pos(replica.no, change.seq)?
+            .filter(|pos| *pos <= self.head)
+        {
             Some(pos) => self.read.find_entry(pos),
             None => Ok(None),
         }
@@ -122,18 +155,38 @@ impl LogView<'_> {
 
     /// Whether the change that this one repeats is in the log: under its own name, or repeated before.
     fn origin_admitted(&self, header: &Header) -> Result<bool, StoreError> {
-        let Some(origin) = header.origin else { return Ok(false) };
-        if self.read.find_origin(origin.hash)?.is_some_and(|pos| pos <= self.head) {
+        let Some(origin) = header.origin else {
+            return Ok(false);
+        };
+        if self
+            .read
+            .find_origin(origin.hash)?
+            .is_some_and(|pos| pos <= self.head)
+        {
             return Ok(true);
         }
-        Ok(self.find_change(origin.change)?.is_some_and(|entry| entry.hash == origin.hash))
+        Ok(self
+            .find_change(origin.change)?
+            .is_some_and(|entry| entry.hash == origin.hash))
     }
 
     /// The quarantined change of the same person that a repair names, while it still is.
-    fn find_quarantined(&self, repairs: ChangeId, author: &Replica) -> Result<Option<EntryRow>, StoreError> {
-        let Some(entry) = self.find_change(repairs)? else { return Ok(None) };
-        let ruled = self.read.find_ruling(entry.pos)?.is_some_and(|ruling| ruling <= self.head);
-        let waits = matches!(entry.answer.verdict, Verdict::Quarantined | Verdict::NotApplied);
+    fn find_quarantined(
+        &self,
+        repairs: ChangeId,
+        author: &Replica,
+    ) -> Result<Option<EntryRow>, StoreError> {
+        let Some(entry) = self.find_change(repairs)? else {
+            return Ok(None);
+        };
+        let ruled = self
+            .read
+            .find_ruling(entry.pos)?
+            .is_some_and(|ruling| ruling <= self.head);
+        let waits = matches!(
+            entry.answer.verdict,
+            Verdict::Quarantined | Verdict::NotApplied
+        );
         Ok((waits && !ruled && entry.person == author.person).then_some(entry))
     }
 
@@ -162,7 +215,8 @@ impl LogView<'_> {
                 .map_err(|error| StoreError::corrupt("record", row.no, error)),
             None if row.pos.0 == 0 => Ok(None),
             None => {
-                let missing = || StoreError::corrupt("record", row.no, "its only entry has no effect");
+                let missing =
+                    || StoreError::corrupt("record", row.no, "its only entry has no effect");
                 let entry = self.read.find_entry(row.pos)?.ok_or_else(missing)?;
                 let event = self.event_of(&entry, None)?.ok_or_else(missing)?;
                 Ok(Some(RecordState::advance(None, event)))
@@ -179,7 +233,8 @@ impl LogView<'_> {
             Some(image) => Ok(image.clone()),
             None => {
                 let state = self.load_state(row)?;
-                let state = state.ok_or_else(|| StoreError::corrupt("record", row.no, "it has no state"))?;
+                let state = state
+                    .ok_or_else(|| StoreError::corrupt("record", row.no, "it has no state"))?;
                 Ok(state.to_image())
             }
         }
@@ -190,16 +245,29 @@ impl LogView<'_> {
     /// # Errors
     /// Storage's own, or a corrupt row.
     pub fn refold(&self, last: Pos) -> Result<Option<RecordState>, StoreError> {
-        Ok(fold(self.history(last)?.into_iter().filter_map(|(_, event)| event).collect()))
+        Ok(fold(
+            self.history(last)?
+                .into_iter()
+                .filter_map(|(_, event)| event)
+                .collect(),
+        ))
     }
 
     /// A record's state after one more event, from all of its entries.
     ///
     /// # Errors
     /// Storage's own, or a corrupt row.
-    pub fn state_with(&self, row: Option<&RecordRow>, event: Event) -> Result<Option<RecordState>, StoreError> {
+    pub fn state_with(
+        &self,
+        row: Option<&RecordRow>,
+        event: Event,
+    ) -> Result<Option<RecordState>, StoreError> {
         let mut events = match row {
-            Some(row) => self.history(row.last)?.into_iter().filter_map(|(_, event)| event).collect(),
+            Some(row) => self
+                .history(row.last)?
+                .into_iter()
+                .filter_map(|(_, event)| event)
+                .collect(),
             None => Vec::new(),
         };
         events.push(event);
@@ -214,13 +282,20 @@ impl LogView<'_> {
         let mut history = Vec::new();
         let mut next = Some(last);
         while let Some(pos) = next.filter(|pos| pos.0 > 0) {
-            let entry = self
-                .read
-                .find_entry(pos)?
-                .ok_or_else(|| StoreError::corrupt("entry", pos, "a record's history names it, but it is not there"))?;
+            let entry = self.read.find_entry(pos)?.ok_or_else(|| {
+                StoreError::corrupt(
+                    "entry",
+                    pos,
+                    "a record's history names it, but it is not there",
+                )
+            })?;
             next = entry.prev;
             if next.is_some_and(|next| next >= pos) {
-                return Err(StoreError::corrupt("entry", pos, "a record's history does not go back"));
+                return Err(StoreError::corrupt(
+                    "entry",
+                    pos,
+                    "a record's history does not go back",
+                ));
             }
             let event = match entry.kind {
                 EntryKind::Change => self.event_of(&entry, None)?,
@@ -245,7 +320,9 @@ impl LogView<'_> {
         ruling: Option<(Pos, &Ruling)>,
     ) -> Result<Option<Event>, StoreError> {
         let prepared = prepare_again(entry);
-        let (Some(header), Some(intent), Some(payload)) = (prepared.header, prepared.intent, prepared.payload) else {
+        let (Some(header), Some(intent), Some(payload)) =
+            (prepared.header, prepared.intent, prepared.payload)
+        else {
             return Ok(None);
         };
         let answer = ruling.map_or_else(|| entry.answer.clone(), |(_, ruling)| ruling.answer());
@@ -264,8 +341,15 @@ impl LogView<'_> {
 
 /// Reads a stored change the way it was read when it came.
 pub fn prepare_again(entry: &EntryRow) -> Prepared {
-    let parts = entry.body.as_deref().map(|bytes| Part { class: PartClass::OPEN, salt: None, bytes });
-    let framed = FramedChange { header: &entry.header, parts: parts.into_iter().collect() };
+    let parts = entry.body.as_deref().map(|bytes| Part {
+        class: PartClass::OPEN,
+        salt: None,
+        bytes,
+    });
+    let framed = FramedChange {
+        header: &entry.header,
+        parts: parts.into_iter().collect(),
+    };
     prepare(&framed, entry.seq, entry.hash)
 }
 
@@ -288,7 +372,12 @@ pub fn stored_evidence(
     seq: Seq,
 ) -> Result<(Evidence, Vec<Contact>, i64), StoreError> {
     let receipt = read.list_receipts(replica, seq, seq)?.into_iter().next();
-    let receipt = receipt
-        .ok_or_else(|| StoreError::corrupt("receipt", format!("{replica}/{seq}"), "no receipt covers this change"))?;
+    let receipt = receipt.ok_or_else(|| {
+        StoreError::corrupt(
+            "receipt",
+            format!("{replica}/{seq}"),
+            "no receipt covers this change",
+        )
+    })?;
     Ok((receipt.sent_at, receipt.contacts, receipt.received_ms))
 }

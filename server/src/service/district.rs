@@ -122,7 +122,9 @@ impl District {
 
     /// Whether the writer still takes work.
     pub fn is_writing(&self) -> bool {
-        self.thread.lock().is_ok_and(|thread| thread.as_ref().is_some_and(|thread| !thread.is_finished()))
+        self.thread
+            .lock()
+            .is_ok_and(|thread| thread.as_ref().is_some_and(|thread| !thread.is_finished()))
     }
 
     /// Runs `read` on a reading connection, over one state of the database, off the async threads.
@@ -135,10 +137,12 @@ impl District {
     ) -> Result<T, ServiceError> {
         let district = Arc::clone(self);
         let work = move || district.read_here(|connection| read(connection, &district.state()));
-        tokio::task::spawn_blocking(work).await.map_err(|source| ServiceError::Internal {
-            what: "a reader panicked",
-            source: Box::new(source),
-        })?
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|source| ServiceError::Internal {
+                what: "a reader panicked",
+                source: Box::new(source),
+            })?
     }
 
     /// The same on this thread.
@@ -149,7 +153,11 @@ impl District {
         &self,
         read: impl FnOnce(&DistrictRead) -> Result<T, ServiceError>,
     ) -> Result<T, ServiceError> {
-        let pooled = self.readers.lock().ok().and_then(|mut readers| readers.pop());
+        let pooled = self
+            .readers
+            .lock()
+            .ok()
+            .and_then(|mut readers| readers.pop());
         let connection = match pooled {
             Some(connection) => connection,
             None => DistrictRead::open(&self.path)?,
@@ -170,7 +178,15 @@ impl District {
     pub fn mint_token(&self, person: PersonId, replica: ReplicaId) -> Result<String, ServiceError> {
         let token_id = new_uuid(&*self.clock, &*self.entropy);
         let (key_id, key) = &self.token_key;
-        access_token::mint(key_id, key, self.id.0, person.0, replica.0, token_id, self.clock.wall_ms())
+        access_token::mint(
+            key_id,
+            key,
+            self.id.0,
+            person.0,
+            replica.0,
+            token_id,
+            self.clock.wall_ms(),
+        )
     }
 
     /// Takes a sync request, decompressed, and answers it after the commit is durable.
@@ -189,13 +205,21 @@ impl District {
         let body = RequestBody::read(body)?;
         let request = &body.request;
         let state = self.state();
-        let replica = state.directory.replica_by_id(request.replica).filter(|_| request.district == self.id);
+        let replica = state
+            .directory
+            .replica_by_id(request.replica)
+            .filter(|_| request.district == self.id);
         let replica = replica.ok_or(ServiceError::SignatureRefused)?;
         if !body.is_signed_by(&replica.key) {
             return Err(ServiceError::SignatureRefused);
         }
         let batch = body.batch()?;
-        let hashes = batch.chain(self.id, request.replica, request.first_seq, request.prev_hash);
+        let hashes = batch.chain(
+            self.id,
+            request.replica,
+            request.first_seq,
+            request.prev_hash,
+        );
         check_chain(request, &hashes)?;
         let changes = batch
             .changes
@@ -204,16 +228,30 @@ impl District {
             .zip(request.first_seq.0..)
             .map(|((change, hash), seq)| prepare(change, Seq(seq), *hash))
             .collect();
-        let receipts = request.receipts.iter().filter_map(|bytes| self.check_receipt(&state, replica.replica, bytes));
-        Ok(PreparedBatch { replica: replica.no, changes, receipts: receipts.collect(), request: request.clone() })
+        let receipts = request
+            .receipts
+            .iter()
+            .filter_map(|bytes| self.check_receipt(&state, replica.replica, bytes));
+        Ok(PreparedBatch {
+            replica: replica.no,
+            changes,
+            receipts: receipts.collect(),
+            request: request.clone(),
+        })
     }
 
     /// A receipt of an earlier epoch, when it is this replica's and this server's.
-    fn check_receipt(&self, state: &WriterState, replica: ReplicaId, bytes: &[u8]) -> Option<Receipt> {
+    fn check_receipt(
+        &self,
+        state: &WriterState,
+        replica: ReplicaId,
+        bytes: &[u8],
+    ) -> Option<Receipt> {
         let receipt = Receipt::decode(bytes).ok()?;
         let key = state.directory.server_key(&receipt.key_id)?;
         let earlier = receipt.epoch < state.facts.epoch().0;
-        (earlier && receipt.replica == replica && receipt.is_signed_by(self.id, key)).then_some(receipt)
+        (earlier && receipt.replica == replica && receipt.is_signed_by(self.id, key))
+            .then_some(receipt)
     }
 
     async fn respond(
@@ -280,9 +318,21 @@ impl District {
                 Ok((page, scope))
             })
             .await?;
-        let Page { items, cursor, more, digest, scope_is_new, head } = page;
+        let Page {
+            items,
+            cursor,
+            more,
+            digest,
+            scope_is_new,
+            head,
+        } = page;
         response.head = Some(self.sign_head(head)?);
-        (response.items, response.cursor, response.more, response.digest) = (items, cursor, more, digest);
+        (
+            response.items,
+            response.cursor,
+            response.more,
+            response.digest,
+        ) = (items, cursor, more, digest);
         response.scope = scope_is_new.then_some(scope);
         Ok(response)
     }
@@ -304,11 +354,21 @@ impl District {
     /// Never now; a key in a hardware module may.
     pub fn sign_head(&self, head: (Pos, Hash)) -> Result<SignedHead, ServiceError> {
         let epoch = self.state().facts.epoch().0;
-        let mut cached = self.signed_head.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut cached = self
+            .signed_head
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         match &*cached {
             Some(signed) if (signed.epoch, signed.pos) == (epoch, head.0) => Ok(signed.clone()),
             _ => {
-                let signed = SignedHead::sign(self.id, epoch, head.0, head.1, &self.head_key.0, &self.head_key.1);
+                let signed = SignedHead::sign(
+                    self.id,
+                    epoch,
+                    head.0,
+                    head.1,
+                    &self.head_key.0,
+                    &self.head_key.1,
+                );
                 *cached = Some(signed.clone());
                 Ok(signed)
             }
@@ -325,21 +385,28 @@ impl District {
             DistrictWrite::open(&source)?.copy_to(&to)?;
             Ok(DistrictRead::open(&to)?.head()?.0)
         });
-        let pos = copied
-            .await
-            .map_err(|source| ServiceError::Internal { what: "a copy panicked", source: Box::new(source) })??;
+        let pos = copied.await.map_err(|source| ServiceError::Internal {
+            what: "a copy panicked",
+            source: Box::new(source),
+        })??;
         self.writer.run(move |log, _| log.set_safe(pos)).await?;
         Ok(pos)
     }
 }
 
 fn check_chain(request: &SyncRequest, hashes: &[Hash]) -> Result<(), ServiceError> {
-    let Some(last) = hashes.last() else { return Ok(()) };
+    let Some(last) = hashes.last() else {
+        return Ok(());
+    };
     let last_seq = request.first_seq.0.checked_add(hashes.len() as u64 - 1);
     let fits = *last == request.end_hash
         && last_seq.is_some_and(|seq| {
             seq < request.head_seq.0 || (seq == request.head_seq.0 && *last == request.head_hash)
         });
     // The signature covers the last hash; another one means that the batch is not what was signed.
-    if fits { Ok(()) } else { Err(ServiceError::SignatureRefused) }
+    if fits {
+        Ok(())
+    } else {
+        Err(ServiceError::SignatureRefused)
+    }
 }

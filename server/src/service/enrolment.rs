@@ -1,8 +1,8 @@
 //! Enrolment: one-time codes, the first administrator, and a forked replica that goes on as a new one.
 
+use super::ServiceError;
 use super::district::District;
 use super::gridwork::Gridwork;
-use super::ServiceError;
 use crate::store::StoreError;
 use crate::store::sqlite::PersonRow;
 use crate::store::sqlite::control::OneTimeCode;
@@ -32,22 +32,37 @@ pub struct Attempts(Mutex<(i64, u32)>);
 
 impl Attempts {
     fn check(&self, now_ms: i64) -> Result<(), ServiceError> {
-        let mut window = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut window = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if now_ms.saturating_sub(window.0) >= 60_000 {
             *window = (now_ms, 0);
         }
-        if window.1 >= WRONG_CODES_PER_MINUTE_MAX { Err(ServiceError::TooManyRequests) } else { Ok(()) }
+        if window.1 >= WRONG_CODES_PER_MINUTE_MAX {
+            Err(ServiceError::TooManyRequests)
+        } else {
+            Ok(())
+        }
     }
 
     fn note_wrong(&self) -> ServiceError {
-        let mut window = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut window = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         window.1 += 1;
         ServiceError::CodeRefused
     }
 }
 
 fn code_hash(purpose: &str, code: &str) -> Hash {
-    Hash::of(&[b"gridwork/code/1", purpose.as_bytes(), b"|", code.trim().as_bytes()])
+    Hash::of(&[
+        b"gridwork/code/1",
+        purpose.as_bytes(),
+        b"|",
+        code.trim().as_bytes(),
+    ])
 }
 
 impl Gridwork {
@@ -87,41 +102,83 @@ impl Gridwork {
         lifetime_ms: i64,
     ) -> Result<(), ServiceError> {
         let expires_ms = self.clock.wall_ms().saturating_add(lifetime_ms);
-        let code_row = OneTimeCode { district: district.code().to_owned(), person, expires_ms, used_by: None };
-        Ok(self.lock_control().insert_code(code_hash(purpose, code), purpose, &code_row)?)
+        let code_row = OneTimeCode {
+            district: district.code().to_owned(),
+            person,
+            expires_ms,
+            used_by: None,
+        };
+        Ok(self
+            .lock_control()
+            .insert_code(code_hash(purpose, code), purpose, &code_row)?)
     }
 
     /// A code that is good for this replica: unused, or used by the very same one whose answer was lost.
-    fn redeem(&self, purpose: &str, code: &str, replica: ReplicaId) -> Result<OneTimeCode, ServiceError> {
+    fn redeem(
+        &self,
+        purpose: &str,
+        code: &str,
+        replica: ReplicaId,
+    ) -> Result<OneTimeCode, ServiceError> {
         let now_ms = self.clock.wall_ms();
         self.code_attempts.check(now_ms)?;
         let control = self.lock_control();
         let hash = code_hash(purpose, code);
-        let found = control.find_code(hash, purpose)?.filter(|found| found.expires_ms > now_ms);
-        let Some(found) = found else { return Err(self.code_attempts.note_wrong()) };
+        let found = control
+            .find_code(hash, purpose)?
+            .filter(|found| found.expires_ms > now_ms);
+        let Some(found) = found else {
+            return Err(self.code_attempts.note_wrong());
+        };
         let good = found.used_by == Some(replica) || control.use_code(hash, replica)?;
-        if good { Ok(found) } else { Err(self.code_attempts.note_wrong()) }
+        if good {
+            Ok(found)
+        } else {
+            Err(self.code_attempts.note_wrong())
+        }
     }
 
-    pub(super) async fn enrol_replica(&self, request: EnrolmentRequest) -> Result<EnrolmentAnswer, ServiceError> {
+    pub(super) async fn enrol_replica(
+        &self,
+        request: EnrolmentRequest,
+    ) -> Result<EnrolmentAnswer, ServiceError> {
         let key = read_key(&request.public_key)?;
-        let message = [request.code.as_bytes(), request.replica.as_bytes(), &request.public_key.0[..]].concat();
-        if !verify(&key, "gridwork/enrol/1", &message, &Signature(request.proof.0)) {
+        let message = [
+            request.code.as_bytes(),
+            request.replica.as_bytes(),
+            &request.public_key.0[..],
+        ]
+        .concat();
+        if !verify(
+            &key,
+            "gridwork/enrol/1",
+            &message,
+            &Signature(request.proof.0),
+        ) {
             return Err(ServiceError::SignatureRefused);
         }
         let replica = ReplicaId(request.replica);
         let code = self.redeem(ENROL, &request.code, replica)?;
         let district = Arc::clone(self.district(Some(&code.district))?);
-        let no = self.add_replica(&district, replica, key, code.person, None).await?;
-        self.enrolment_answer(&district, replica, no, code.person).await
+        let no = self
+            .add_replica(&district, replica, key, code.person, None)
+            .await?;
+        self.enrolment_answer(&district, replica, no, code.person)
+            .await
     }
 
-    pub(super) async fn continue_fork(&self, request: ForkRequest) -> Result<EnrolmentAnswer, ServiceError> {
+    pub(super) async fn continue_fork(
+        &self,
+        request: ForkRequest,
+    ) -> Result<EnrolmentAnswer, ServiceError> {
         let key = read_key(&request.public_key)?;
         let (old, new) = (ReplicaId(request.old_replica), ReplicaId(request.replica));
         let found = self.districts.values().find_map(|district| {
             let state = district.state();
-            Some((Arc::clone(district), state.directory.replica_by_id(old)?.clone()))
+            Some((
+                Arc::clone(district),
+                state.directory.replica_by_id(old)?.clone(),
+            ))
         });
         let (district, old) = found.ok_or(ServiceError::SignatureRefused)?;
         let message = [
@@ -132,18 +189,33 @@ impl Gridwork {
             &request.last_common_hash.0[..],
         ]
         .concat();
-        let signed = verify(&old.key, "gridwork/fork/1", &message, &Signature(request.old_proof.0))
-            && verify(&key, "gridwork/fork/1", &message, &Signature(request.proof.0));
+        let signed = verify(
+            &old.key,
+            "gridwork/fork/1",
+            &message,
+            &Signature(request.old_proof.0),
+        ) && verify(
+            &key,
+            "gridwork/fork/1",
+            &message,
+            &Signature(request.proof.0),
+        );
         if !signed || old.revoked_ms.is_some() {
             return Err(ServiceError::SignatureRefused);
         }
         let common = Seq(request.last_common_seq);
         let hash = Hash(request.last_common_hash.0);
-        let ours = district.read(move |read, _| Ok(chain_hash_at(read, old.no, common)?)).await?;
+        let ours = district
+            .read(move |read, _| Ok(chain_hash_at(read, old.no, common)?))
+            .await?;
         if ours != Some(hash) {
-            return Err(ServiceError::Conflict { reason: "the chains do not share this change" });
+            return Err(ServiceError::Conflict {
+                reason: "the chains do not share this change",
+            });
         }
-        let no = self.add_replica(&district, new, key, old.person, Some((old.no, common.0))).await?;
+        let no = self
+            .add_replica(&district, new, key, old.person, Some((old.no, common.0)))
+            .await?;
         self.enrolment_answer(&district, new, no, old.person).await
     }
 
@@ -163,13 +235,29 @@ impl Gridwork {
                 if let Some(known) = directory.replica_by_id(id) {
                     return Ok((known.key == key && known.person == person).then_some(known.no));
                 }
-                let no = ReplicaNo(directory.replicas().map(|replica| replica.no.0).max().unwrap_or(0) + 1);
-                let replica = Replica { no, replica: id, person, key, continues, revoked_ms: None };
+                let no = ReplicaNo(
+                    directory
+                        .replicas()
+                        .map(|replica| replica.no.0)
+                        .max()
+                        .unwrap_or(0)
+                        + 1,
+                );
+                let replica = Replica {
+                    no,
+                    replica: id,
+                    person,
+                    key,
+                    continues,
+                    revoked_ms: None,
+                };
                 log.change_directory(DirectoryChange::Replica(replica), now_ms)?;
                 Ok(Some(no))
             })
             .await?;
-        no.ok_or(ServiceError::Conflict { reason: "the replica's id is taken" })
+        no.ok_or(ServiceError::Conflict {
+            reason: "the replica's id is taken",
+        })
     }
 
     async fn enrolment_answer(
@@ -190,7 +278,11 @@ impl Gridwork {
         let server_keys = state
             .directory
             .server_keys()
-            .map(|(id, key)| ServerKey { key_id: id.to_owned(), public_key: Base64Url(key.to_bytes()), from_pos: 1 })
+            .map(|(id, key)| ServerKey {
+                key_id: id.to_owned(),
+                public_key: Base64Url(key.to_bytes()),
+                from_pos: 1,
+            })
             .collect();
         Ok(EnrolmentAnswer {
             district: district.id().0,
@@ -207,15 +299,22 @@ impl Gridwork {
         })
     }
 
-    pub(super) async fn set_up_administrator(&self, request: SetupRequest) -> Result<SetupAnswer, ServiceError> {
+    pub(super) async fn set_up_administrator(
+        &self,
+        request: SetupRequest,
+    ) -> Result<SetupAnswer, ServiceError> {
         // A set-up token makes one person, whoever asks; its use is noted under a name of its own.
         let once = ReplicaId(crate::ids::new_uuid(&*self.clock, &*self.entropy));
         let code = self.redeem(SET_UP, &request.token, once)?;
         let district = Arc::clone(self.district(Some(&code.district))?);
         self.write_first_entries(&district).await?;
         let person = self.add_person(&district, &request.name, None).await?;
-        self.grant_role(&district, person, "system_admin", UnitId(1)).await?;
-        Ok(SetupAnswer { person: person.0, enrolment_code: self.make_code(&district, person)? })
+        self.grant_role(&district, person, "system_admin", UnitId(1))
+            .await?;
+        Ok(SetupAnswer {
+            person: person.0,
+            enrolment_code: self.make_code(&district, person)?,
+        })
     }
 
     /// Adds a person and gives them a number.
@@ -232,9 +331,20 @@ impl Gridwork {
         district
             .writer()
             .run(move |log, now_ms| {
-                let person = PersonId(log.directory().people().map(|person| person.0).max().unwrap_or(0) + 1);
+                let person = PersonId(
+                    log.directory()
+                        .people()
+                        .map(|person| person.0)
+                        .max()
+                        .unwrap_or(0)
+                        + 1,
+                );
                 log.change_directory(DirectoryChange::Person { person }, now_ms)?;
-                log.put_person(&PersonRow { person, name, external_id })?;
+                log.put_person(&PersonRow {
+                    person,
+                    name,
+                    external_id,
+                })?;
                 Ok(person)
             })
             .await
@@ -262,8 +372,15 @@ impl Gridwork {
         district
             .writer()
             .run(move |log, now_ms| {
-                let grant = Grant { person, role, unit, from_ms: now_ms, until_ms: None };
-                log.change_directory(DirectoryChange::Grant(grant), now_ms).map(|_| ())
+                let grant = Grant {
+                    person,
+                    role,
+                    unit,
+                    from_ms: now_ms,
+                    until_ms: None,
+                };
+                log.change_directory(DirectoryChange::Grant(grant), now_ms)
+                    .map(|_| ())
             })
             .await
     }

@@ -89,7 +89,10 @@ impl From<StoreError> for ServiceError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Full => Self::StorageFull,
-            other => Self::Internal { what: "storage failed", source: Box::new(other) },
+            other => Self::Internal {
+                what: "storage failed",
+                source: Box::new(other),
+            },
         }
     }
 }
@@ -97,8 +100,13 @@ impl From<StoreError> for ServiceError {
 impl From<CodecError> for ServiceError {
     fn from(error: CodecError) -> Self {
         match error {
-            CodecError::OverLimit { what, limit } => Self::LimitExceeded { limit: what, value: limit as u64 },
-            other => Self::MalformedFrame { reason: other.to_string() },
+            CodecError::OverLimit { what, limit } => Self::LimitExceeded {
+                limit: what,
+                value: limit as u64,
+            },
+            other => Self::MalformedFrame {
+                reason: other.to_string(),
+            },
         }
     }
 }
@@ -115,8 +123,12 @@ impl ServiceError {
 
     /// Whether the disk itself failed, after which nobody knows what is on it.
     pub(super) fn is_disk_failure(&self) -> bool {
-        let Self::Internal { source, .. } = self else { return false };
-        let Some(StoreError::Sqlite(error)) = source.downcast_ref::<StoreError>() else { return false };
+        let Self::Internal { source, .. } = self else {
+            return false;
+        };
+        let Some(StoreError::Sqlite(error)) = source.downcast_ref::<StoreError>() else {
+            return false;
+        };
         error.sqlite_error_code() == Some(rusqlite::ErrorCode::SystemIoFailure)
     }
 }

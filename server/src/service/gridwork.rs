@@ -2,8 +2,8 @@
 
 use super::access_token::TokenKey;
 use super::district::{District, DistrictSetup};
-use super::{Answer, Backend, Caller, ServiceError};
 use super::{AcceptedCodings, SegmentFile};
+use super::{Answer, Backend, Caller, ServiceError};
 use crate::clock::Clock;
 use crate::ids::{Entropy, new_uuid};
 use crate::language::Language;
@@ -58,9 +58,17 @@ pub struct OpenOptions {
 /// That another process holds it, or the file system's own.
 pub fn lock_data(data: &Path) -> Result<File, ServiceError> {
     let path = data.join("gridwork.lock");
-    let failed = |source| StoreError::File { path: path.display().to_string(), source };
+    let failed = |source| StoreError::File {
+        path: path.display().to_string(),
+        source,
+    };
     std::fs::create_dir_all(data).map_err(failed)?;
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::Missing(format!(
@@ -135,12 +143,21 @@ impl Gridwork {
         let _lock = lock_data(data)?;
         check_init(code, name, time_zone)?;
         let control = Control::open(&data.join("control.db"))?;
-        if control.list_districts()?.iter().any(|known| known.code == code) {
-            return Err(ServiceError::Conflict { reason: "the district exists" });
+        if control
+            .list_districts()?
+            .iter()
+            .any(|known| known.code == code)
+        {
+            return Err(ServiceError::Conflict {
+                reason: "the district exists",
+            });
         }
         let path = district_path(data, code);
         if let Some(parent) = path.parent() {
-            let failed = |source| StoreError::File { path: parent.display().to_string(), source };
+            let failed = |source| StoreError::File {
+                path: parent.display().to_string(),
+                source,
+            };
             std::fs::create_dir_all(parent).map_err(failed)?;
         }
         let id = DistrictId(new_uuid(clock, entropy));
@@ -189,7 +206,11 @@ impl Gridwork {
         district
             .writer()
             .run(move |log, now_ms| {
-                let first = DirectoryChange::ServerKey { id: seed.0, key, signature: String::new() };
+                let first = DirectoryChange::ServerKey {
+                    id: seed.0,
+                    key,
+                    signature: String::new(),
+                };
                 log.change_directory(first, now_ms)?;
                 log.change_directory(DirectoryChange::Documents { version: 1, hashes }, now_ms)?;
                 for (name, text) in sync_core::documents::DEFAULTS {
@@ -202,7 +223,8 @@ impl Gridwork {
                     name: facts.name,
                     kind: "district".into(),
                 };
-                log.change_directory(DirectoryChange::Unit(unit), now_ms).map(|_| ())
+                log.change_directory(DirectoryChange::Unit(unit), now_ms)
+                    .map(|_| ())
             })
             .await
     }
@@ -218,7 +240,10 @@ impl Gridwork {
     /// [`ServiceError::NotFound`].
     pub fn district(&self, code: Option<&str>) -> Result<&Arc<District>, ServiceError> {
         match code {
-            Some(code) => self.districts.values().find(|district| district.code() == code),
+            Some(code) => self
+                .districts
+                .values()
+                .find(|district| district.code() == code),
             None if self.districts.len() == 1 => self.districts.values().next(),
             None => None,
         }
@@ -226,13 +251,21 @@ impl Gridwork {
     }
 
     pub(super) fn lock_control(&self) -> std::sync::MutexGuard<'_, Control> {
-        self.control.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.control
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     pub(super) fn district_of(&self, caller: &Caller) -> Result<&Arc<District>, ServiceError> {
-        let district = self.districts.get(&DistrictId(caller.district)).ok_or(ServiceError::NotFound)?;
+        let district = self
+            .districts
+            .get(&DistrictId(caller.district))
+            .ok_or(ServiceError::NotFound)?;
         let state = district.state();
-        let replica = state.directory.replica_by_id(ReplicaId(caller.replica)).ok_or(ServiceError::Forbidden)?;
+        let replica = state
+            .directory
+            .replica_by_id(ReplicaId(caller.replica))
+            .ok_or(ServiceError::Forbidden)?;
         if replica.revoked_ms.is_some() {
             return Err(ServiceError::Revoked);
         }
@@ -245,7 +278,12 @@ impl Gridwork {
     /// What a caller may read now.
     pub(super) fn scope_of(&self, district: &District, caller: &Caller) -> Scope {
         let state = district.state();
-        Scope::of(&state.directory, district.documents(), PersonId(caller.person), self.clock.wall_ms())
+        Scope::of(
+            &state.directory,
+            district.documents(),
+            PersonId(caller.person),
+            self.clock.wall_ms(),
+        )
     }
 
     /// Notes the heads, so that an older file put in a district's place is found out at the next start.
@@ -255,7 +293,8 @@ impl Gridwork {
     pub fn note_heads(&self) -> Result<(), ServiceError> {
         for district in self.districts.values() {
             let state = district.state();
-            self.lock_control().note_head(district.code(), state.facts.epoch().0, state.head)?;
+            self.lock_control()
+                .note_head(district.code(), state.facts.epoch().0, state.head)?;
         }
         Ok(())
     }
@@ -269,18 +308,28 @@ pub fn district_path(data: &Path, code: &str) -> PathBuf {
 fn check_init(code: &str, name: &str, time_zone: &str) -> Result<(), ServiceError> {
     let mut errors = Vec::new();
     let mut wrong = |field: &str, reason: &str| {
-        errors.push(api_schema::problem::FieldProblem { field: field.to_owned(), message: reason.to_owned() });
+        errors.push(api_schema::problem::FieldProblem {
+            field: field.to_owned(),
+            message: reason.to_owned(),
+        });
     };
     if !(1..=32).contains(&code.len()) || !code.bytes().all(|byte| byte.is_ascii_digit()) {
         wrong("district", "1 to 32 digits");
     }
     if name.trim().is_empty() || name.chars().count() > 64 || name.chars().any(char::is_control) {
-        wrong("name", "1 to 64 characters, none of them a control character");
+        wrong(
+            "name",
+            "1 to 64 characters, none of them a control character",
+        );
     }
     if time_zone.parse::<chrono_tz::Tz>().is_err() {
         wrong("time_zone", "not a time zone of the IANA list");
     }
-    if errors.is_empty() { Ok(()) } else { Err(ServiceError::FieldInvalid { errors }) }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(ServiceError::FieldInvalid { errors })
+    }
 }
 
 /// Refuses a file that is older than what this server had answered, unless a new epoch is asked for, which it begins.
@@ -292,7 +341,12 @@ fn check_restored(
     restored: bool,
 ) -> Result<(), ServiceError> {
     if !path.exists() {
-        return Err(StoreError::Missing(format!("the file of district {} is missing: {}", known.code, path.display())).into());
+        return Err(StoreError::Missing(format!(
+            "the file of district {} is missing: {}",
+            known.code,
+            path.display()
+        ))
+        .into());
     }
     let write = DistrictWrite::open(path)?;
     let (epoch, _) = write.facts()?.epoch();
@@ -319,14 +373,20 @@ impl Backend for Gridwork {
     fn token_key(&self, key_id: &str) -> Option<TokenKey> {
         self.districts.values().find_map(|district| {
             let (id, public_key) = district.token_key();
-            (id == key_id).then(|| TokenKey { district: district.id().0, public_key })
+            (id == key_id).then(|| TokenKey {
+                district: district.id().0,
+                public_key,
+            })
         })
     }
 
     fn sync(&self, body: Bytes) -> Answer<'_, Vec<u8>> {
         Box::pin(async move {
             let district = RequestBody::read(&body)?.request.district;
-            let district = self.districts.get(&district).ok_or(ServiceError::SignatureRefused)?;
+            let district = self
+                .districts
+                .get(&district)
+                .ok_or(ServiceError::SignatureRefused)?;
             Ok(district.sync(&body).await?.encode())
         })
     }
@@ -347,7 +407,12 @@ impl Backend for Gridwork {
         Box::pin(self.list_records_of(caller, query))
     }
 
-    fn get_record(&self, caller: Caller, record: Uuid, language: Language) -> Answer<'_, RecordDetail> {
+    fn get_record(
+        &self,
+        caller: Caller,
+        record: Uuid,
+        language: Language,
+    ) -> Answer<'_, RecordDetail> {
         Box::pin(self.get_record_of(caller, record, language))
     }
 
@@ -380,7 +445,10 @@ impl Backend for Gridwork {
                 // A receiver that fell behind may have missed its own news: it is nudged, and asks.
                 .take_while(move |commit| {
                     let revoked = commit.as_ref().is_ok_and(|state| {
-                        state.directory.replica_by_id(replica).is_none_or(|found| found.revoked_ms.is_some())
+                        state
+                            .directory
+                            .replica_by_id(replica)
+                            .is_none_or(|found| found.revoked_ms.is_some())
                     });
                     std::future::ready(!revoked)
                 })
@@ -394,7 +462,9 @@ impl Backend for Gridwork {
                                 PersonId(caller.person),
                                 clock.wall_ms(),
                             );
-                            let sees = |bucket: &Bucket| scope.contains(bucket.kind, bucket.unit, bucket.desk);
+                            let sees = |bucket: &Bucket| {
+                                scope.contains(bucket.kind, bucket.unit, bucket.desk)
+                            };
                             state.touched.iter().any(sees) || state.directory_changed
                         }
                     };
@@ -408,12 +478,17 @@ impl Backend for Gridwork {
         Box::pin(async move {
             let mut failed = Vec::new();
             for district in self.districts.values() {
-                if !district.is_writing() || district.writer().run(|log, _| log.touch()).await.is_err() {
+                if !district.is_writing()
+                    || district.writer().run(|log, _| log.touch()).await.is_err()
+                {
                     failed.push(format!("write:{}", district.code()));
                 }
             }
             if failed.is_empty() {
-                Ok(Ready { ready: true, checks: vec!["write".into(), "clock".into()] })
+                Ok(Ready {
+                    ready: true,
+                    checks: vec!["write".into(), "clock".into()],
+                })
             } else {
                 Err(ServiceError::NotReady { failed })
             }

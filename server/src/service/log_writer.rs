@@ -2,7 +2,9 @@
 
 use super::context::LogView;
 use crate::store::StoreError;
-use crate::store::sqlite::{Bucket, DistrictFacts, DistrictWrite, NewEntry, PersonRow, RecordRow, ReplicaRow, WaitKey};
+use crate::store::sqlite::{
+    Bucket, DistrictFacts, DistrictWrite, NewEntry, PersonRow, RecordRow, ReplicaRow, WaitKey,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use sync_core::change::{Hash, SigningKey};
@@ -42,7 +44,8 @@ impl WriterState {
     pub fn load(write: &DistrictWrite) -> Result<Self, StoreError> {
         let mut directory = Directory::default();
         for (pos, body) in write.list_directory(Pos(0))? {
-            let change = serde_json::from_slice(&body).map_err(|error| StoreError::corrupt("entry", pos, error))?;
+            let change = serde_json::from_slice(&body)
+                .map_err(|error| StoreError::corrupt("entry", pos, error))?;
             directory.apply(pos, change);
         }
         Ok(Self {
@@ -78,7 +81,12 @@ impl<'a> LogWriter<'a> {
         let mut state = state.clone();
         state.touched.clear();
         state.directory_changed = false;
-        Self { write, documents, key, state }
+        Self {
+            write,
+            documents,
+            key,
+            state,
+        }
     }
 
     /// Writes what is kept once a group, and hands back the state that holds after the commit.
@@ -86,12 +94,16 @@ impl<'a> LogWriter<'a> {
     /// # Errors
     /// Storage's own.
     pub fn finish(self, head_before: Pos) -> Result<WriterState, StoreError> {
-        assert!(self.state.pending_rulings.is_empty(), "BUG: a ruling was put off and forgotten");
+        assert!(
+            self.state.pending_rulings.is_empty(),
+            "BUG: a ruling was put off and forgotten"
+        );
         for bucket in &self.state.touched {
             self.write.put_bucket(*bucket, self.state.buckets[bucket])?;
         }
         if self.state.head.0 > head_before {
-            self.write.insert_head(self.state.head.0, self.state.head.1)?;
+            self.write
+                .insert_head(self.state.head.0, self.state.head.1)?;
         }
         Ok(self.state)
     }
@@ -158,7 +170,11 @@ impl<'a> LogWriter<'a> {
     }
 
     /// Appends a row at the next place and moves the head.
-    pub(super) fn append(&mut self, entry: &NewEntry<'_>, chained: &[u8]) -> Result<Pos, StoreError> {
+    pub(super) fn append(
+        &mut self,
+        entry: &NewEntry<'_>,
+        chained: &[u8],
+    ) -> Result<Pos, StoreError> {
         let (last, prev_hash) = self.state.head;
         let pos = last.next();
         self.write.append_entry(pos, entry)?;
@@ -178,7 +194,11 @@ impl<'a> LogWriter<'a> {
             self.change_bucket(old, SetDigest::remove);
         }
         // While nobody made it, a record is in nobody's scope, whatever was added to it.
-        row.kind = if state.created.is_some() { state.kind } else { Kind::Unknown };
+        row.kind = if state.created.is_some() {
+            state.kind
+        } else {
+            Kind::Unknown
+        };
         (row.unit, row.desk, row.pos, row.image) = (state.unit, state.desk, state.pos, image);
         if row.kind != Kind::Unknown {
             self.change_bucket(row, SetDigest::add);
@@ -187,7 +207,11 @@ impl<'a> LogWriter<'a> {
         if (old.kind, old.unit, old.desk) == (row.kind, row.unit, row.desk) {
             return None;
         }
-        let was_unit = if old.kind == Kind::Unknown { UnitId(0) } else { old.unit };
+        let was_unit = if old.kind == Kind::Unknown {
+            UnitId(0)
+        } else {
+            old.unit
+        };
         Some((was_unit, old.desk.filter(|_| old.kind != Kind::Unknown)))
     }
 
@@ -196,8 +220,16 @@ impl<'a> LogWriter<'a> {
         row: &RecordRow,
         change: fn(&mut SetDigest, sync_core::ids::RecordId, Pos),
     ) {
-        let bucket = Bucket { kind: row.kind, unit: row.unit, desk: row.desk };
-        change(self.state.buckets.entry(bucket).or_default(), row.id, row.pos);
+        let bucket = Bucket {
+            kind: row.kind,
+            unit: row.unit,
+            desk: row.desk,
+        };
+        change(
+            self.state.buckets.entry(bucket).or_default(),
+            row.id,
+            row.pos,
+        );
         self.state.touched.insert(bucket);
     }
 
@@ -211,14 +243,23 @@ impl<'a> LogWriter<'a> {
             .write
             .find_entry(ruling.of)?
             .ok_or_else(|| StoreError::Missing(format!("the log has no place {}", ruling.of)))?;
-        let mut row = entry.record.map(|no| self.write.get_record_by_no(no)).transpose()?;
-        let (no, prev) = (row.as_ref().map(|row| row.no), row.as_ref().map(|row| row.last));
+        let mut row = entry
+            .record
+            .map(|no| self.write.get_record_by_no(no))
+            .transpose()?;
+        let (no, prev) = (
+            row.as_ref().map(|row| row.no),
+            row.as_ref().map(|row| row.last),
+        );
         let mut was = None;
         if let Some(row) = &mut row {
             let old = row.clone();
             row.last = pos;
             let moves = matches!(ruling.ruling, RulingKind::Released | RulingKind::Admitted);
-            let event = self.view().event_of(&entry, Some((pos, ruling)))?.filter(|_| moves);
+            let event = self
+                .view()
+                .event_of(&entry, Some((pos, ruling)))?
+                .filter(|_| moves);
             if let Some(event) = event {
                 let state = self.view().state_with(Some(&old), event)?;
                 let state = state.expect("BUG: a fold over an event is a state");
@@ -250,7 +291,11 @@ impl<'a> LogWriter<'a> {
     ///
     /// # Errors
     /// Storage's own.
-    pub fn change_directory(&mut self, change: DirectoryChange, now_ms: i64) -> Result<Pos, StoreError> {
+    pub fn change_directory(
+        &mut self,
+        change: DirectoryChange,
+        now_ms: i64,
+    ) -> Result<Pos, StoreError> {
         let body = serde_json::to_vec(&change).expect("BUG: a directory entry is always JSON");
         let entry = NewEntry {
             kind: EntryKind::Directory,
@@ -264,7 +309,8 @@ impl<'a> LogWriter<'a> {
         };
         let pos = self.append(&entry, &chained_body(now_ms, &body))?;
         if let DirectoryChange::Replica(replica) = &change {
-            self.write.put_replica(&ReplicaRow::new(replica.no, now_ms))?;
+            self.write
+                .put_replica(&ReplicaRow::new(replica.no, now_ms))?;
         }
         self.state.directory_changed = true;
         Arc::make_mut(&mut self.state.directory).apply(pos, change);

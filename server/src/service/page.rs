@@ -64,7 +64,10 @@ impl Backfill {
 
     fn decode(number: u64) -> Self {
         let no = number & ((1 << BACKFILL_NO_BITS) - 1);
-        Self { from_version: (number >> BACKFILL_NO_BITS) as u32, next_no: no as i64 }
+        Self {
+            from_version: (number >> BACKFILL_NO_BITS) as u32,
+            next_no: no as i64,
+        }
     }
 }
 
@@ -78,8 +81,17 @@ pub fn read_page(view: &LogView<'_>, request: &PageRequest<'_>) -> Result<Page, 
     let mut cursor = request.cursor;
     if cursor.epoch != epoch {
         // What an older epoch had above this one's start is not in the log any more.
-        let known = view.facts.epochs.iter().any(|(known, _)| *known == cursor.epoch);
-        let start = view.facts.epochs.iter().find(|(later, _)| *later > cursor.epoch).map_or(epoch_start, |(_, at)| *at);
+        let known = view
+            .facts
+            .epochs
+            .iter()
+            .any(|(known, _)| *known == cursor.epoch);
+        let start = view
+            .facts
+            .epochs
+            .iter()
+            .find(|(later, _)| *later > cursor.epoch)
+            .map_or(epoch_start, |(_, at)| *at);
         cursor.pos = if known { cursor.pos.min(start) } else { Pos(0) };
         cursor.epoch = epoch;
     }
@@ -88,12 +100,25 @@ pub fn read_page(view: &LogView<'_>, request: &PageRequest<'_>) -> Result<Page, 
     if cursor.scope_version != request.scope_version {
         let old = Backfill::decode(cursor.backfill);
         // A backfill that was under way when the scope changed starts again, from the same old scope.
-        let from_version = if cursor.backfill == 0 { cursor.scope_version.0 } else { old.from_version };
-        cursor.backfill = Backfill { from_version, next_no: 1 }.encode();
+        let from_version = if cursor.backfill == 0 {
+            cursor.scope_version.0
+        } else {
+            old.from_version
+        };
+        cursor.backfill = Backfill {
+            from_version,
+            next_no: 1,
+        }
+        .encode();
         cursor.scope_version = request.scope_version;
         scope_is_new = true;
     }
-    let mut page = PageWriter { view, request, items: Vec::new(), imaged: BTreeSet::new() };
+    let mut page = PageWriter {
+        view,
+        request,
+        items: Vec::new(),
+        imaged: BTreeSet::new(),
+    };
     page.write_wanted()?;
     let mut more = false;
     if cursor.backfill != 0 {
@@ -103,8 +128,19 @@ pub fn read_page(view: &LogView<'_>, request: &PageRequest<'_>) -> Result<Page, 
     if !more {
         (cursor.pos, more) = page.write_log(cursor.pos, head.0)?;
     }
-    let digest = if more { None } else { Some(scope_digest(view, request.scope)?) };
-    Ok(Page { items: page.items, cursor, more, digest, scope_is_new, head })
+    let digest = if more {
+        None
+    } else {
+        Some(scope_digest(view, request.scope)?)
+    };
+    Ok(Page {
+        items: page.items,
+        cursor,
+        more,
+        digest,
+        scope_is_new,
+        head,
+    })
 }
 
 fn scope_digest(view: &LogView<'_>, scope: &Scope) -> Result<SetDigest, StoreError> {
@@ -135,7 +171,11 @@ impl PageWriter<'_> {
 
     fn write_image(&mut self, row: &RecordRow) -> Result<(), StoreError> {
         if self.imaged.insert(row.no) {
-            let image = ImageItem { record: row.id, pos: row.pos, image: self.view.image_of(row)? };
+            let image = ImageItem {
+                record: row.id,
+                pos: row.pos,
+                image: self.view.image_of(row)?,
+            };
             write_item(&mut self.items, &Item::Image(image));
         }
         Ok(())
@@ -154,17 +194,25 @@ impl PageWriter<'_> {
 
     /// Images of what the scope has gained. Answers with what goes into the cursor; 0 when done.
     fn write_backfill(&mut self, from: Backfill) -> Result<u64, StoreError> {
-        let old = self.view.read.find_scope_version(self.request.person, ScopeVersion(from.from_version))?;
-        let old = old.and_then(|bytes| Scope::decode(&bytes).ok()).unwrap_or_default();
+        let old = self
+            .view
+            .read
+            .find_scope_version(self.request.person, ScopeVersion(from.from_version))?;
+        let old = old
+            .and_then(|bytes| Scope::decode(&bytes).ok())
+            .unwrap_or_default();
         if self.request.scope.is_empty() {
             return Ok(0);
         }
-        let next = self.view.read.scan_records(from.next_no, limits::PAGE_SCAN_MAX, |row| {
-            if self.sees(&row) && !old.contains(row.kind, row.unit, row.desk) {
-                self.write_image(&row)?;
-            }
-            Ok::<_, StoreError>(!self.is_full())
-        })?;
+        let next = self
+            .view
+            .read
+            .scan_records(from.next_no, limits::PAGE_SCAN_MAX, |row| {
+                if self.sees(&row) && !old.contains(row.kind, row.unit, row.desk) {
+                    self.write_image(&row)?;
+                }
+                Ok::<_, StoreError>(!self.is_full())
+            })?;
         Ok(next.map_or(0, |next_no| Backfill { next_no, ..from }.encode()))
     }
 
@@ -172,12 +220,14 @@ impl PageWriter<'_> {
     fn write_log(&mut self, after: Pos, head: Pos) -> Result<(Pos, bool), StoreError> {
         let mut last = after;
         let mut scanned = 0;
-        self.view.read.scan_entries(after, limits::PAGE_SCAN_MAX, |entry| {
-            last = entry.pos;
-            scanned += 1;
-            self.write_entry(entry)?;
-            Ok::<_, StoreError>(!self.is_full())
-        })?;
+        self.view
+            .read
+            .scan_entries(after, limits::PAGE_SCAN_MAX, |entry| {
+                last = entry.pos;
+                scanned += 1;
+                self.write_entry(entry)?;
+                Ok::<_, StoreError>(!self.is_full())
+            })?;
         let more = last < head;
         Ok((last, more))
     }
@@ -200,18 +250,27 @@ impl PageWriter<'_> {
                     };
                     write_item(&mut self.items, &Item::Ruling(item));
                 }
-                self.write_record_of(&entry, ruling.verdict.is_in_force() || ruling.verdict == Verdict::NotApplied)
+                self.write_record_of(
+                    &entry,
+                    ruling.verdict.is_in_force() || ruling.verdict == Verdict::NotApplied,
+                )
             }
         }
     }
 
     fn write_change(&mut self, entry: EntryRow, own: bool) -> Result<(), StoreError> {
-        let touches = entry.answer.verdict.is_in_force() || entry.answer.verdict == Verdict::NotApplied;
-        let Some(no) = entry.record.filter(|_| touches || own) else { return Ok(()) };
+        let touches =
+            entry.answer.verdict.is_in_force() || entry.answer.verdict == Verdict::NotApplied;
+        let Some(no) = entry.record.filter(|_| touches || own) else {
+            return Ok(());
+        };
         let row = self.view.read.get_record_by_no(no)?;
         let sees = touches && self.sees(&row);
         // A record that comes into the scope here, or that a restore put back, is sent whole.
-        let whole = entry.first_place.is_some() || entry.was.is_some_and(|(unit, desk)| !self.saw(&row, unit, desk));
+        let whole = entry.first_place.is_some()
+            || entry
+                .was
+                .is_some_and(|(unit, desk)| !self.saw(&row, unit, desk));
         if sees && whole {
             self.write_image(&row)?;
         }
@@ -228,7 +287,11 @@ impl PageWriter<'_> {
             };
             write_item(&mut self.items, &Item::Entry(item));
         }
-        if !sees && entry.was.is_some_and(|(unit, desk)| self.saw(&row, unit, desk)) {
+        if !sees
+            && entry
+                .was
+                .is_some_and(|(unit, desk)| self.saw(&row, unit, desk))
+        {
             write_item(&mut self.items, &Item::Leave(row.id));
         }
         Ok(())
@@ -236,19 +299,29 @@ impl PageWriter<'_> {
 
     /// What a ruling did to its record: the whole state, since a ruled change may lie anywhere among others.
     fn write_record_of(&mut self, entry: &EntryRow, touches: bool) -> Result<(), StoreError> {
-        let Some(no) = entry.record.filter(|_| touches) else { return Ok(()) };
+        let Some(no) = entry.record.filter(|_| touches) else {
+            return Ok(());
+        };
         let row = self.view.read.get_record_by_no(no)?;
         if self.sees(&row) {
             self.write_image(&row)
         } else {
-            if entry.was.is_some_and(|(unit, desk)| self.saw(&row, unit, desk)) {
+            if entry
+                .was
+                .is_some_and(|(unit, desk)| self.saw(&row, unit, desk))
+            {
                 write_item(&mut self.items, &Item::Leave(row.id));
             }
             Ok(())
         }
     }
 
-    fn saw(&self, row: &RecordRow, unit: sync_core::ids::UnitId, desk: Option<sync_core::ids::UnitId>) -> bool {
+    fn saw(
+        &self,
+        row: &RecordRow,
+        unit: sync_core::ids::UnitId,
+        desk: Option<sync_core::ids::UnitId>,
+    ) -> bool {
         self.request.scope.contains(row.kind, unit, desk)
     }
 }

@@ -9,10 +9,19 @@ use api_schema::snapshot::SnapshotList;
 use uuid::Uuid;
 
 impl Gridwork {
-    pub(super) async fn list_records_of(&self, _: Caller, _: RecordQuery) -> Result<RecordPage, ServiceError> {
+    pub(super) async fn list_records_of(
+        &self,
+        _: Caller,
+        _: RecordQuery,
+    ) -> Result<RecordPage, ServiceError> {
         Err(ServiceError::NotFound)
     }
-    pub(super) async fn get_record_of(&self, _: Caller, _: Uuid, _: Language) -> Result<RecordDetail, ServiceError> {
+    pub(super) async fn get_record_of(
+        &self,
+        _: Caller,
+        _: Uuid,
+        _: Language,
+    ) -> Result<RecordDetail, ServiceError> {
         Err(ServiceError::NotFound)
     }
     pub(super) async fn directory_of(&self, _: Caller) -> Result<Directory, ServiceError> {
@@ -21,7 +30,13 @@ impl Gridwork {
     pub(super) async fn list_snapshots_of(&self, _: Caller) -> Result<SnapshotList, ServiceError> {
         Err(ServiceError::NotFound)
     }
-    pub(super) async fn open_segment(&self, _: Caller, _: String, _: u32, _: AcceptedCodings) -> Result<SegmentFile, ServiceError> {
+    pub(super) async fn open_segment(
+        &self,
+        _: Caller,
+        _: String,
+        _: u32,
+        _: AcceptedCodings,
+    ) -> Result<SegmentFile, ServiceError> {
         Err(ServiceError::NotFound)
     }
 }

@@ -3,7 +3,9 @@
 use super::context::{BatchEvidence, LogView, prepare_again, stored_evidence};
 use super::log_writer::LogWriter;
 use crate::store::StoreError;
-use crate::store::sqlite::{Contact, NewEntry, ReceiptRow, RecordRow, ReplicaRow, WaitKey, contacts_after};
+use crate::store::sqlite::{
+    Contact, NewEntry, ReceiptRow, RecordRow, ReplicaRow, WaitKey, contacts_after,
+};
 use sync_core::change::{Hash, Header, Signature};
 use sync_core::decide::{Decision, Prepared};
 use sync_core::directory::Replica;
@@ -58,7 +60,11 @@ impl LogWriter<'_> {
     ///
     /// # Errors
     /// Storage's own; the caller rolls the whole group back then.
-    pub fn reconcile(&mut self, batch: &PreparedBatch, received_ms: i64) -> Result<BatchOutcome, StoreError> {
+    pub fn reconcile(
+        &mut self,
+        batch: &PreparedBatch,
+        received_ms: i64,
+    ) -> Result<BatchOutcome, StoreError> {
         let directory = self.directory();
         let replica = directory
             .replica(batch.replica)
@@ -88,7 +94,10 @@ impl LogWriter<'_> {
         } else {
             self.take_batch(batch, &replica, &mut row, &mut outcome)?;
         }
-        let contact = Contact { head: request.head_seq, received_ms };
+        let contact = Contact {
+            head: request.head_seq,
+            received_ms,
+        };
         row.contacts = contacts_after(&row.contacts, contact, row.mark);
         row.request_no = row.request_no.max(request.request_no);
         row.last_seen_ms = received_ms;
@@ -98,21 +107,28 @@ impl LogWriter<'_> {
         }
         self.write().put_replica(&row)?;
         outcome.mark = row.mark;
-        outcome.safe_seq = self.write().last_seq_at(replica.no, self.facts().safe_pos)?;
+        outcome.safe_seq = self
+            .write()
+            .last_seq_at(replica.no, self.facts().safe_pos)?;
         Ok(outcome)
     }
 
     /// Whether the replica's chain as announced and sent is another than the log's.
     fn is_fork(&self, batch: &PreparedBatch, row: &ReplicaRow) -> Result<bool, StoreError> {
         let request = &batch.request;
-        if request.head_seq < row.mark || (request.head_seq == row.mark && request.head_hash != row.mark_hash) {
+        if request.head_seq < row.mark
+            || (request.head_seq == row.mark && request.head_hash != row.mark_hash)
+        {
             return Ok(true);
         }
         if batch.changes.is_empty() || request.first_seq.0 > row.mark.0 + 1 {
             return Ok(false);
         }
         // The hash at the end of what the log has already stands for all before it.
-        let common = Seq(row.mark.0.min(request.first_seq.0 + batch.changes.len() as u64 - 1));
+        let common = Seq(row
+            .mark
+            .0
+            .min(request.first_seq.0 + batch.changes.len() as u64 - 1));
         let theirs = match common.0.checked_sub(request.first_seq.0) {
             Some(index) => batch.changes[index as usize].hash,
             None => request.prev_hash,
@@ -121,8 +137,13 @@ impl LogWriter<'_> {
             row.mark_hash
         } else {
             let pos = self.write().find_pos(row.no, common)?;
-            let entry = pos.map(|pos| self.write().find_entry(pos)).transpose()?.flatten();
-            entry.ok_or_else(|| StoreError::corrupt("receipt", common, "the mark lies above it"))?.hash
+            let entry = pos
+                .map(|pos| self.write().find_entry(pos))
+                .transpose()?
+                .flatten();
+            entry
+                .ok_or_else(|| StoreError::corrupt("receipt", common, "the mark lies above it"))?
+                .hash
         };
         Ok(theirs != ours)
     }
@@ -142,9 +163,13 @@ impl LogWriter<'_> {
         let known = (row.mark.0 + 1 - request.first_seq.0).min(count);
         if known > 0 {
             let to = Seq(request.first_seq.0 + known - 1);
-            for stored in self.write().list_receipts(replica.no, request.first_seq, to)? {
-                let receipt = Receipt::decode(&stored.bytes)
-                    .map_err(|error| StoreError::corrupt("receipt", format!("{}/{}", replica.no, stored.to), error))?;
+            for stored in self
+                .write()
+                .list_receipts(replica.no, request.first_seq, to)?
+            {
+                let receipt = Receipt::decode(&stored.bytes).map_err(|error| {
+                    StoreError::corrupt("receipt", format!("{}/{}", replica.no, stored.to), error)
+                })?;
                 outcome.receipts.push(receipt);
             }
             outcome.duplicates = known;
@@ -153,15 +178,30 @@ impl LogWriter<'_> {
         // What is covered by a receipt of an earlier epoch and what is not become receipts of their own.
         let mut index = 0;
         while index < new.len() {
-            let offered = batch.receipts.iter().find(|receipt| covers(receipt, new, index));
+            let offered = batch
+                .receipts
+                .iter()
+                .find(|receipt| covers(receipt, new, index));
             let length = match offered {
                 Some(receipt) => (receipt.to.0 + 1 - new[index].seq.0) as usize,
                 None => (index + 1..new.len())
-                    .find(|at| batch.receipts.iter().any(|receipt| covers(receipt, new, *at)))
+                    .find(|at| {
+                        batch
+                            .receipts
+                            .iter()
+                            .any(|receipt| covers(receipt, new, *at))
+                    })
                     .unwrap_or(new.len())
                     .saturating_sub(index),
             };
-            let receipt = self.take_range(batch, &new[index..index + length], offered, replica, row, outcome.received_ms)?;
+            let receipt = self.take_range(
+                batch,
+                &new[index..index + length],
+                offered,
+                replica,
+                row,
+                outcome.received_ms,
+            )?;
             outcome.receipts.push(receipt);
             index += length;
         }
@@ -179,16 +219,26 @@ impl LogWriter<'_> {
     ) -> Result<Receipt, StoreError> {
         let contacts = row.contacts.clone();
         let received_ms = offered.map_or(arrived_ms, |receipt| receipt.received_ms);
-        let evidence = BatchEvidence { sent_at: batch.request.sent_at, contacts: &contacts, received_ms };
+        let evidence = BatchEvidence {
+            sent_at: batch.request.sent_at,
+            contacts: &contacts,
+            received_ms,
+        };
         let first_pos = self.head().0.next();
-        let (mut answers, mut times_ms) = (Vec::with_capacity(changes.len()), Vec::with_capacity(changes.len()));
+        let (mut answers, mut times_ms) = (
+            Vec::with_capacity(changes.len()),
+            Vec::with_capacity(changes.len()),
+        );
         let mut in_force = Vec::new();
         for change in changes {
             let kept = offered.and_then(|receipt| Some((receipt, receipt.answer(change.seq)?)));
             let admission = match kept {
                 None => self.admit_one(change, replica, &evidence)?,
                 Some((receipt, (answer, pos, time_ms))) => {
-                    let first_place = LogPlace { epoch: receipt.epoch, pos };
+                    let first_place = LogPlace {
+                        epoch: receipt.epoch,
+                        pos,
+                    };
                     let admission = Admission {
                         replica: replica.no,
                         person: replica.person,
@@ -204,7 +254,12 @@ impl LogWriter<'_> {
                 }
             };
             if admission.answer.verdict.is_in_force() {
-                in_force.extend(change.header.as_ref().map(|header| (header.record, change.seq)));
+                in_force.extend(
+                    change
+                        .header
+                        .as_ref()
+                        .map(|header| (header.record, change.seq)),
+                );
             }
             answers.push(admission.answer);
             times_ms.push(admission.time_ms);
@@ -260,8 +315,13 @@ impl LogWriter<'_> {
             Some(row) => self.view().load_state(row)?,
             None => None,
         };
-        let Decision { answer, time_ms, after } =
-            self.view().decide(change, replica, state.as_ref(), evidence, None)?;
+        let Decision {
+            answer,
+            time_ms,
+            after,
+        } = self
+            .view()
+            .decide(change, replica, state.as_ref(), evidence, None)?;
         let admission = Admission {
             replica: replica.no,
             person: replica.person,
@@ -301,7 +361,13 @@ impl LogWriter<'_> {
             replica: admission.replica,
             seq: admission.seq,
         };
-        Event::of(change.intent?, header, change.payload.clone()?, &admission.answer, stamp)
+        Event::of(
+            change.intent?,
+            header,
+            change.payload.clone()?,
+            &admission.answer,
+            stamp,
+        )
     }
 
     /// Appends a change's row, its sealed parts, what it waits for, and its record's new state.
@@ -358,14 +424,20 @@ impl LogWriter<'_> {
         self.note_waiting(change, admission, pos)
     }
 
-    fn note_waiting(&mut self, change: &Prepared, admission: &Admission, pos: Pos) -> Result<(), StoreError> {
+    fn note_waiting(
+        &mut self,
+        change: &Prepared,
+        admission: &Admission,
+        pos: Pos,
+    ) -> Result<(), StoreError> {
         let verdict = admission.answer.verdict;
         let header = change.header.as_ref();
         if matches!(verdict, Verdict::Held | Verdict::Quarantined) {
             let wait = header
                 .filter(|_| verdict == Verdict::Held)
                 .and_then(|header| self.view().wait_key(header, &admission.answer));
-            self.write().insert_held(pos, verdict, admission.received_ms, wait.as_ref())?;
+            self.write()
+                .insert_held(pos, verdict, admission.received_ms, wait.as_ref())?;
             self.note_wait(wait);
         }
         let Some(header) = header else { return Ok(()) };
@@ -376,7 +448,10 @@ impl LogWriter<'_> {
             }
         }
         if let Some(repairs) = header.repairs.filter(|_| verdict != Verdict::Quarantined) {
-            let author = self.directory().replica_by_id(repairs.replica).map(|replica| replica.no);
+            let author = self
+                .directory()
+                .replica_by_id(repairs.replica)
+                .map(|replica| replica.no);
             if let Some(no) = author
                 && let Some(old) = self.write().find_pos(no, repairs.seq)?
             {
@@ -406,7 +481,10 @@ impl LogWriter<'_> {
         now_ms: i64,
     ) -> Result<(), StoreError> {
         self.release(&WaitKey::record(header.record), now_ms)?;
-        let id = self.directory().replica(replica).map(|replica| replica.replica);
+        let id = self
+            .directory()
+            .replica(replica)
+            .map(|replica| replica.replica);
         id.map_or(Ok(()), |id| self.release(&WaitKey::change(id, seq), now_ms))
     }
 
@@ -421,20 +499,38 @@ impl LogWriter<'_> {
                 .find_entry(pos)?
                 .ok_or_else(|| StoreError::corrupt("held", pos, "the log has no such entry"))?;
             let change = prepare_again(&entry);
-            let Some(header) = &change.header else { continue };
+            let Some(header) = &change.header else {
+                continue;
+            };
             let directory = self.directory();
             let replica = directory
                 .replica(entry.replica)
                 .ok_or_else(|| StoreError::corrupt("entry", pos, "its replica is not known"))?;
-            let (sent_at, contacts, received_ms) = stored_evidence(self.write(), entry.replica, entry.seq)?;
-            let evidence = BatchEvidence { sent_at, contacts: &contacts, received_ms };
+            let (sent_at, contacts, received_ms) =
+                stored_evidence(self.write(), entry.replica, entry.seq)?;
+            let evidence = BatchEvidence {
+                sent_at,
+                contacts: &contacts,
+                received_ms,
+            };
             let row = self.write().find_record(header.record)?;
-            let state = row.as_ref().map(|row| self.view().load_state(row)).transpose()?.flatten();
+            let state = row
+                .as_ref()
+                .map(|row| self.view().load_state(row))
+                .transpose()?
+                .flatten();
             let view: LogView<'_> = self.view();
-            let decision = view.decide(&change, replica, state.as_ref(), &evidence, Some(entry.time_ms))?;
+            let decision = view.decide(
+                &change,
+                replica,
+                state.as_ref(),
+                &evidence,
+                Some(entry.time_ms),
+            )?;
             if decision.answer.verdict == Verdict::Held {
                 let wait = view.wait_key(header, &decision.answer);
-                self.write().insert_held(pos, Verdict::Held, entry.received_ms, wait.as_ref())?;
+                self.write()
+                    .insert_held(pos, Verdict::Held, entry.received_ms, wait.as_ref())?;
                 self.note_wait(wait);
                 continue;
             }
@@ -457,9 +553,14 @@ impl LogWriter<'_> {
 
 /// Whether a receipt of an earlier epoch covers a range that starts here, whole, with the same chain.
 fn covers(receipt: &Receipt, changes: &[Prepared], index: usize) -> bool {
-    let Some(first) = changes.get(index).filter(|change| receipt.from <= change.seq && change.seq <= receipt.to) else {
+    let Some(first) = changes
+        .get(index)
+        .filter(|change| receipt.from <= change.seq && change.seq <= receipt.to)
+    else {
         return false;
     };
     let last = (receipt.to.0 - first.seq.0) as usize + index;
-    changes.get(last).is_some_and(|last| last.hash == receipt.chain_hash && last.hash != Hash::ZERO)
+    changes
+        .get(last)
+        .is_some_and(|last| last.hash == receipt.chain_hash && last.hash != Hash::ZERO)
 }

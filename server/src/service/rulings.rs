@@ -36,21 +36,42 @@ impl District {
     /// No such change, nothing to rule about, a person without the right, a change that cannot have an effect.
     pub async fn rule(&self, request: RulingRequest) -> Result<Pos, ServiceError> {
         if request.reason.trim().is_empty() {
-            return Err(ServiceError::Conflict { reason: "a ruling needs a reason" });
+            return Err(ServiceError::Conflict {
+                reason: "a ruling needs a reason",
+            });
         }
-        self.writer().run(move |log, now_ms| rule(log, &request, now_ms)).await?
+        self.writer()
+            .run(move |log, now_ms| rule(log, &request, now_ms))
+            .await?
     }
 }
 
-fn rule(log: &mut LogWriter<'_>, request: &RulingRequest, now_ms: i64) -> Result<Result<Pos, ServiceError>, StoreError> {
-    let Some(entry) = log.write().find_entry(request.of)?.filter(|entry| entry.kind == EntryKind::Change) else {
+fn rule(
+    log: &mut LogWriter<'_>,
+    request: &RulingRequest,
+    now_ms: i64,
+) -> Result<Result<Pos, ServiceError>, StoreError> {
+    let Some(entry) = log
+        .write()
+        .find_entry(request.of)?
+        .filter(|entry| entry.kind == EntryKind::Change)
+    else {
         return Ok(Err(ServiceError::NotFound));
     };
-    let row = entry.record.map(|no| log.write().get_record_by_no(no)).transpose()?;
-    let roles: &[&str] = if request.ruling == RulingKind::Erased { &ERASING_ROLES } else { &RULING_ROLES };
+    let row = entry
+        .record
+        .map(|no| log.write().get_record_by_no(no))
+        .transpose()?;
+    let roles: &[&str] = if request.ruling == RulingKind::Erased {
+        &ERASING_ROLES
+    } else {
+        &RULING_ROLES
+    };
     let directory = log.directory();
     let may = directory.grants(request.by).iter().any(|grant| {
-        let here = row.as_ref().is_none_or(|row| directory.is_within(row.unit, grant.unit));
+        let here = row
+            .as_ref()
+            .is_none_or(|row| directory.is_within(row.unit, grant.unit));
         roles.contains(&grant.role.as_str()) && grant.holds_within(now_ms, now_ms) && here
     });
     if !may {
@@ -58,15 +79,23 @@ fn rule(log: &mut LogWriter<'_>, request: &RulingRequest, now_ms: i64) -> Result
     }
     let waits = log.write().find_held(request.of)?;
     if request.ruling != RulingKind::Erased && waits.is_none() {
-        return Ok(Err(ServiceError::Conflict { reason: "nothing waits for a ruling here" }));
+        return Ok(Err(ServiceError::Conflict {
+            reason: "nothing waits for a ruling here",
+        }));
     }
     let (verdict, problems) = match request.ruling {
         RulingKind::Admitted => {
-            let state = row.as_ref().map(|row| log.view().load_state(row)).transpose()?.flatten();
+            let state = row
+                .as_ref()
+                .map(|row| log.view().load_state(row))
+                .transpose()?
+                .flatten();
             match admitted_verdict(&prepare_again(&entry), state.as_ref()) {
                 Some(verdict) => (verdict, Vec::new()),
                 None => {
-                    return Ok(Err(ServiceError::Conflict { reason: "the change cannot have an effect; it needs a repair" }));
+                    return Ok(Err(ServiceError::Conflict {
+                        reason: "the change cannot have an effect; it needs a repair",
+                    }));
                 }
             }
         }
@@ -79,7 +108,11 @@ fn rule(log: &mut LogWriter<'_>, request: &RulingRequest, now_ms: i64) -> Result
         seq: entry.seq,
         by: Some(request.by),
         reason: request.reason.clone(),
-        verdict: if request.ruling == RulingKind::Rejected { Verdict::Quarantined } else { verdict },
+        verdict: if request.ruling == RulingKind::Rejected {
+            Verdict::Quarantined
+        } else {
+            verdict
+        },
         marks: Marks(entry.answer.marks.0),
         problems,
     };
@@ -94,8 +127,12 @@ fn rule(log: &mut LogWriter<'_>, request: &RulingRequest, now_ms: i64) -> Result
 
 /// The verdict of a change that a person lets in, `None` when it cannot have any effect: its payload is wrong, the
 /// record exists already, or there is none.
-fn admitted_verdict(change: &sync_core::decide::Prepared, state: Option<&RecordState>) -> Option<Verdict> {
-    let structural = |problem: &Problem| !matches!(problem.code, sync_core::verdict::ProblemCode::RightMissing);
+fn admitted_verdict(
+    change: &sync_core::decide::Prepared,
+    state: Option<&RecordState>,
+) -> Option<Verdict> {
+    let structural =
+        |problem: &Problem| !matches!(problem.code, sync_core::verdict::ProblemCode::RightMissing);
     let (intent, _payload) = (change.intent?, change.payload.as_ref()?);
     if change.problems.iter().any(structural) {
         return None;

@@ -61,23 +61,44 @@ impl Writer {
     /// Storage's own, or [`ServiceError::ClockUnsafe`] when the clock lies before the last entry.
     pub fn start(setup: WriterSetup) -> Result<(Self, std::thread::JoinHandle<()>), ServiceError> {
         let state = WriterState::load(&setup.write)?;
-        let last_ms = setup.write.find_received_ms(state.head.0)?.unwrap_or(i64::MIN);
+        let last_ms = setup
+            .write
+            .find_received_ms(state.head.0)?
+            .unwrap_or(i64::MIN);
         let clock = ReceivedClock::start(Arc::clone(&setup.clock), last_ms, setup.clock_agreed)?;
         let (queue, jobs) = mpsc::sync_channel(QUEUE_JOBS_MAX);
         let published = Arc::new(RwLock::new(Arc::new(state.clone())));
         let (commits, _) = broadcast::channel(256);
-        let writer = Self { queue, published: Arc::clone(&published), commits: commits.clone() };
-        let thread = Thread { setup, state, clock, published, commits };
+        let writer = Self {
+            queue,
+            published: Arc::clone(&published),
+            commits: commits.clone(),
+        };
+        let thread = Thread {
+            setup,
+            state,
+            clock,
+            published,
+            commits,
+        };
         let handle = std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || thread.run(&jobs))
-            .map_err(|source| StoreError::File { path: "writer thread".into(), source })?;
+            .map_err(|source| StoreError::File {
+                path: "writer thread".into(),
+                source,
+            })?;
         Ok((writer, handle))
     }
 
     /// The state as of the last commit.
     pub fn state(&self) -> Arc<WriterState> {
-        Arc::clone(&self.published.read().expect("BUG: the writer panicked while publishing"))
+        Arc::clone(
+            &self
+                .published
+                .read()
+                .expect("BUG: the writer panicked while publishing"),
+        )
     }
 
     /// The state after each commit from now on.
@@ -91,7 +112,9 @@ impl Writer {
     /// Storage's own, a full disk, a clock that jumped, or that the writer has stopped.
     pub async fn reconcile(&self, batch: PreparedBatch) -> Result<BatchOutcome, ServiceError> {
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send(Job::Batch(Box::new(batch), reply)).map_err(|_| ServiceError::Overloaded)?;
+        self.queue
+            .try_send(Job::Batch(Box::new(batch), reply))
+            .map_err(|_| ServiceError::Overloaded)?;
         answer.await.map_err(|_| ServiceError::Overloaded)?
     }
 
@@ -100,7 +123,9 @@ impl Writer {
     /// # Errors
     /// That the writer has stopped.
     pub fn agree_clock(&self) -> Result<(), ServiceError> {
-        self.queue.try_send(Job::AgreeClock).map_err(|_| ServiceError::Overloaded)
+        self.queue
+            .try_send(Job::AgreeClock)
+            .map_err(|_| ServiceError::Overloaded)
     }
 
     /// Runs `step` inside the write transaction, in its turn. Answers after the commit is durable.
@@ -114,12 +139,17 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         let job = Job::Step(Box::new(move |thread| {
             let result = thread.transact(step);
-            let lost = result.as_ref().err().is_some_and(ServiceError::is_disk_failure);
+            let lost = result
+                .as_ref()
+                .err()
+                .is_some_and(ServiceError::is_disk_failure);
             // Whoever asked may have gone away; the work is done all the same.
             let _ = reply.send(result);
             if lost { Err(DiskFailed) } else { Ok(()) }
         }));
-        self.queue.try_send(job).map_err(|_| ServiceError::Overloaded)?;
+        self.queue
+            .try_send(job)
+            .map_err(|_| ServiceError::Overloaded)?;
         answer.await.map_err(|_| ServiceError::Overloaded)?
     }
 }
@@ -158,7 +188,9 @@ impl Thread {
                 }
             };
             if ended.is_err() {
-                tracing::error!("the writer stops: the disk failed, and nobody knows what is on it");
+                tracing::error!(
+                    "the writer stops: the disk failed, and nobody knows what is on it"
+                );
                 return;
             }
             if next.is_none() {
@@ -169,7 +201,10 @@ impl Thread {
 
     /// Commits a group and answers each batch. When one of them cannot be done, each gets a transaction of its own,
     /// so that it hurts nobody else.
-    fn take_group(&mut self, group: Vec<(Box<PreparedBatch>, BatchReply)>) -> Result<(), DiskFailed> {
+    fn take_group(
+        &mut self,
+        group: Vec<(Box<PreparedBatch>, BatchReply)>,
+    ) -> Result<(), DiskFailed> {
         let (batches, replies): (Vec<_>, Vec<_>) = group.into_iter().unzip();
         match self.transact_batches(&batches) {
             Ok(outcomes) => {
@@ -195,8 +230,16 @@ impl Thread {
         }
     }
 
-    fn transact_batches(&mut self, batches: &[Box<PreparedBatch>]) -> Result<Vec<BatchOutcome>, ServiceError> {
-        self.transact(|log, received_ms| batches.iter().map(|batch| log.reconcile(batch, received_ms)).collect())
+    fn transact_batches(
+        &mut self,
+        batches: &[Box<PreparedBatch>],
+    ) -> Result<Vec<BatchOutcome>, ServiceError> {
+        self.transact(|log, received_ms| {
+            batches
+                .iter()
+                .map(|batch| log.reconcile(batch, received_ms))
+                .collect()
+        })
     }
 
     /// Runs `work` in one transaction. Head and caches change only after the commit.
@@ -213,7 +256,10 @@ impl Thread {
         transaction.commit()?;
         self.state = state;
         let published = Arc::new(self.state.clone());
-        *self.published.write().expect("BUG: a reader panicked with the lock") = Arc::clone(&published);
+        *self
+            .published
+            .write()
+            .expect("BUG: a reader panicked with the lock") = Arc::clone(&published);
         // Nobody listening is no error.
         let _ = self.commits.send(published);
         Ok(value)
@@ -233,7 +279,11 @@ impl ReceivedClock {
         if reference.0 < last_ms && !agreed {
             return Err(ServiceError::ClockUnsafe);
         }
-        Ok(Self { clock, last_ms, reference })
+        Ok(Self {
+            clock,
+            last_ms,
+            reference,
+        })
     }
 
     fn agree(&mut self) {
@@ -242,7 +292,10 @@ impl ReceivedClock {
 
     fn now_ms(&mut self) -> Option<i64> {
         let (wall_ms, monotonic_ms) = (self.clock.wall_ms(), self.clock.monotonic_ms());
-        let expected_ms = self.reference.0.saturating_add(monotonic_ms.saturating_sub(self.reference.1) as i64);
+        let expected_ms = self
+            .reference
+            .0
+            .saturating_add(monotonic_ms.saturating_sub(self.reference.1) as i64);
         if wall_ms.abs_diff(expected_ms) > CLOCK_JUMP_MS_MAX {
             return None;
         }

@@ -30,7 +30,10 @@ fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "page_size", 8_192)?;
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if mode != "wal" {
-        return Err(StoreError::Missing(format!("{} does not take WAL mode ({mode})", path.display())));
+        return Err(StoreError::Missing(format!(
+            "{} does not take WAL mode ({mode})",
+            path.display()
+        )));
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", 8_192)?;
