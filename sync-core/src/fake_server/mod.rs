@@ -1,5 +1,10 @@
 //! A small server in memory for tests of replica and session: decides with the same core, keeps everything in maps.
 
+mod drive;
+mod page;
+
+pub use drive::{make, phone_with, sync};
+
 use crate::change::{Hash, SigningKey};
 use crate::decide::{Context, admit, prepare};
 use crate::digest::SetDigest;
@@ -18,11 +23,10 @@ use crate::scope::Scope;
 use crate::time::{Evidence, Interval};
 use crate::verdict::{Answer, Marks};
 use crate::wire::{
-    Cursor, EntryItem, ImageItem, Item, Receipt, RequestBody, RulingItem, SignedHead, Status,
-    SyncResponse, write_item,
+    Cursor, EntryItem, Receipt, RequestBody, RulingItem, SignedHead, Status, SyncResponse,
 };
 use rusqlite::Connection;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 pub const DAY_MS: i64 = 24 * 3_600_000;
 /// A Monday morning.
@@ -33,7 +37,6 @@ pub struct Logged {
     pub item: EntryItem,
     pub record: RecordId,
     pub hash: Hash,
-    pub received_ms: i64,
     pub ruling: Option<RulingItem>,
 }
 
@@ -471,7 +474,6 @@ impl FakeServer {
             item: item.clone(),
             record: header.record,
             hash: prepared.hash,
-            received_ms: self.now_ms,
             ruling: None,
         });
         if let Some(state) = self.fold_record(header.record) {
@@ -496,84 +498,6 @@ impl FakeServer {
             })
             .collect();
         fold(events)
-    }
-
-    fn fill_page(&mut self, body: &RequestBody<'_>, listed: &Listed, response: &mut SyncResponse) {
-        let request = &body.request;
-        let scope = self.scope_of(listed.person);
-        let version = ScopeVersion(self.scope_versions[&listed.person]);
-        let mut cursor = request.cursor;
-        if cursor.scope_version != version {
-            response.scope = Some(scope.clone());
-            cursor.scope_version = version;
-            cursor.backfill = 1;
-        }
-        let mut out = Vec::new();
-        for record in &request.wanted {
-            let item = if self.is_in(&scope, *record) {
-                self.image(*record)
-            } else {
-                Item::Leave(*record)
-            };
-            write_item(&mut out, &item);
-        }
-        if cursor.backfill > 0 {
-            let all: Vec<RecordId> = self
-                .records
-                .keys()
-                .copied()
-                .filter(|record| self.is_in(&scope, *record))
-                .collect();
-            let from = cursor.backfill as usize - 1;
-            for record in all.iter().skip(from).take(self.images_max) {
-                write_item(&mut out, &self.image(*record));
-            }
-            let to = from + self.images_max;
-            cursor.backfill = if to < all.len() { to as u64 + 1 } else { 0 };
-        }
-        let mut room = request.page_bytes_max as usize;
-        let mut imaged = BTreeSet::new();
-        for entry in &self.log {
-            let pos = entry.item.place.pos;
-            if pos <= cursor.pos {
-                continue;
-            }
-            if out.len() > room {
-                response.more = true;
-                break;
-            }
-            cursor.pos = pos;
-            if let Some(ruling) = &entry.ruling {
-                if self.is_in(&scope, entry.record) && imaged.insert(entry.record) {
-                    write_item(&mut out, &self.image(entry.record));
-                }
-                if ruling.replica == listed.no {
-                    write_item(&mut out, &Item::Ruling(ruling.clone()));
-                }
-            } else if self.is_in(&scope, entry.record) || entry.item.replica == listed.no {
-                write_item(&mut out, &Item::Entry(entry.item.clone()));
-            } else {
-                write_item(&mut out, &Item::Leave(entry.record));
-            }
-            room = room.max(1);
-        }
-        response.more |= cursor.backfill > 0;
-        if !response.more {
-            let mut digest = self.digest_of(listed.person);
-            digest.count += self.digest_fault;
-            response.digest = Some(digest);
-        }
-        response.items = out;
-        response.cursor = cursor;
-    }
-
-    pub fn image(&self, record: RecordId) -> Item {
-        let state = &self.records[&record];
-        Item::Image(ImageItem {
-            record,
-            pos: state.pos,
-            image: state.to_image(),
-        })
     }
 }
 
