@@ -13,7 +13,7 @@ use crate::documents::Documents;
 use crate::entry::RulingKind;
 use crate::ids::{
     DistrictId, DocumentsVersion, Epoch, LogPlace, PersonId, Pos, RecordId, ReplicaId, ReplicaNo,
-    ScopeVersion, Seq, UnitId,
+    Seq, UnitId,
 };
 use crate::kinds;
 use crate::merge::{Event, RecordState, Stamp, fold};
