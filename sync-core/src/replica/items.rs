@@ -31,6 +31,8 @@ struct Progress {
     place: LogPlace,
     complete: LogPlace,
     stale: bool,
+    /// Whether it is a copy that stays for own work only, and was not kept up to date since.
+    frozen: bool,
     leaves: bool,
     changed: bool,
 }
@@ -48,6 +50,7 @@ pub(super) fn take(
         place: before.as_ref().map(|row| row.place).unwrap_or_default(),
         complete: before.as_ref().map(|row| row.complete).unwrap_or_default(),
         stale: before.as_ref().is_some_and(|row| row.stale),
+        frozen: before.as_ref().is_some_and(|row| row.frozen),
         content: image.map_or(Content::Nothing, Content::Image),
         leaves: false,
         changed: false,
@@ -80,7 +83,8 @@ impl Progress {
             self.content = Content::Image(image.image);
             self.place = place;
             self.complete = self.complete.max(place);
-            (self.stale, self.leaves, self.changed) = (false, false, true);
+            (self.stale, self.frozen, self.leaves) = (false, false, false);
+            self.changed = true;
             work.applied.images += 1;
         }
     }
@@ -108,7 +112,7 @@ impl Progress {
                 (*event, is_creation)
             }
         };
-        if !holds && !is_creation {
+        if self.frozen || (!holds && !is_creation) {
             // The server takes it for one that this replica holds, or it is an own one: the whole is asked for.
             self.want(work);
             return Ok(());
@@ -152,7 +156,7 @@ impl Progress {
     fn want(&mut self, work: &Work<'_>) {
         self.stale = true;
         self.changed = true;
-        if !matches!(self.content, Content::Nothing) {
+        if !matches!(self.content, Content::Nothing) && !self.frozen {
             self.complete = self.complete.max(work.meta.cursor_place());
         }
     }
@@ -179,7 +183,7 @@ impl Progress {
                     Some(state.to_image())
                 }
             };
-            let contained = is_contained(work, &columns) && image.is_some();
+            let contained = is_contained(work, &columns) && image.is_some() && !self.frozen;
             let was_in_scope = before.is_some_and(|row| row.in_scope);
             let is_known = before.is_some() || contained || columns.mine || self.stale;
             if !is_known {
@@ -189,7 +193,7 @@ impl Progress {
                 place: self.place,
                 image: image.as_deref(),
                 in_scope: contained,
-                frozen: before.is_some_and(|row| row.frozen) && !contained,
+                frozen: self.frozen && image.is_some(),
                 stale: self.stale,
                 complete: self.complete,
                 columns: &columns,

@@ -20,6 +20,9 @@ mod record;
 mod schema;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 pub use apply::{Applied, ApplyError, RequestFacts};
 pub use draft::FormDraft;
 pub use fork::{ForkIdentity, ForkPlan};
