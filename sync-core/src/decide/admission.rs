@@ -122,9 +122,9 @@ fn wrote_a_conflict(change: &Prepared, after: &RecordState) -> bool {
 
 /// The event time: fixed already, or the best estimate between the bounds, never below what the author saw.
 fn fix_time(context: &Context<'_>, header: &Header) -> FixedTime {
-    if let Some(repaired) = context.repaired {
+    if let Some(time_ms) = context.time_ms {
         return FixedTime {
-            time_ms: repaired.time_ms,
+            time_ms,
             bounded: false,
         };
     }
