@@ -1,2 +1,7 @@
 //! The `gridwork` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    server::cli::run(std::env::args_os().collect())
+}

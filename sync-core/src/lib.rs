@@ -2,6 +2,7 @@
 //!
 //! Nothing here reads a clock, makes a random number or opens a socket; time, ids, randomness and storage are handed in.
 
+pub mod backoff;
 pub mod change;
 pub mod codec;
 pub mod decide;
@@ -14,9 +15,13 @@ pub mod ids;
 pub mod kinds;
 pub mod limits;
 pub mod merge;
+pub mod messages;
 pub mod payload;
+pub mod replica;
 pub mod scope;
+pub mod session;
 pub mod time;
 pub mod validate;
 pub mod verdict;
 pub mod wire;
+pub mod words;

@@ -1,5 +1,6 @@
 //! What the demo district promises: its size, its land without gaps or overlaps, its place in the default data.
 
+use super::super::staff::VOLUNTEERS;
 use super::*;
 use crate::import::{
     KnownUnits, Ring, RoleCatalogue, export_people, export_units, parse_people, parse_units,

@@ -12,6 +12,7 @@ mod people;
 mod ring;
 mod roles;
 mod text;
+mod tree;
 mod unit_kind;
 mod units;
 

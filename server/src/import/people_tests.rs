@@ -43,7 +43,7 @@ fn people_are_read_with_chinese_or_english_headers_with_or_without_a_mark() {
     ] {
         let parsed = parse(&text);
         assert_eq!(parsed.findings, [], "{text}");
-        assert_eq!(parsed.rows, [expected.clone()]);
+        assert_eq!(parsed.rows, std::slice::from_ref(&expected));
     }
 }
 

@@ -31,7 +31,9 @@ pub enum StoreError {
         what: String,
     },
     /// The database was written by a newer version.
-    #[error("{what} was written by a newer version of gridwork (format {found}, this one knows {known})")]
+    #[error(
+        "{what} was written by a newer version of gridwork (format {found}, this one knows {known})"
+    )]
     Newer {
         /// Which database.
         what: String,
@@ -57,6 +59,10 @@ impl From<rusqlite::Error> for StoreError {
 impl StoreError {
     /// A row that breaks our own rules.
     pub fn corrupt(table: &'static str, row: impl ToString, what: impl ToString) -> Self {
-        Self::Corrupt { table, row: row.to_string(), what: what.to_string() }
+        Self::Corrupt {
+            table,
+            row: row.to_string(),
+            what: what.to_string(),
+        }
     }
 }

@@ -76,21 +76,23 @@ impl Control {
     /// # Errors
     /// The database's own, or a corrupt row.
     pub fn list_districts(&self) -> Result<Vec<KnownDistrict>, StoreError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT code, id, name, last_epoch, head_pos, head_hash FROM district ORDER BY code")?;
+        let mut statement = self.connection.prepare_cached(
+            "SELECT code, id, name, last_epoch, head_pos, head_hash FROM district ORDER BY code",
+        )?;
         let mut rows = statement.query([])?;
         let mut districts = Vec::new();
         while let Some(row) = rows.next()? {
             let code: String = row.get(0)?;
             let wrong = |what| StoreError::corrupt("district", &code, what);
             districts.push(KnownDistrict {
-                id: DistrictId::from_slice(&row.get::<_, Vec<u8>>(1)?).ok_or_else(|| wrong("id"))?,
+                id: DistrictId::from_slice(&row.get::<_, Vec<u8>>(1)?)
+                    .ok_or_else(|| wrong("id"))?,
                 name: row.get(2)?,
                 last_epoch: Epoch(row.get(3)?),
                 head: (
                     Pos(row.get::<_, i64>(4)? as u64),
-                    Hash::from_slice(&row.get::<_, Vec<u8>>(5)?).ok_or_else(|| wrong("head_hash"))?,
+                    Hash::from_slice(&row.get::<_, Vec<u8>>(5)?)
+                        .ok_or_else(|| wrong("head_hash"))?,
                 ),
                 code,
             });
@@ -115,7 +117,13 @@ impl Control {
     ///
     /// # Errors
     /// The database's own.
-    pub fn insert_key(&self, district: &str, purpose: &str, id: &str, seed: &[u8; 32]) -> Result<(), StoreError> {
+    pub fn insert_key(
+        &self,
+        district: &str,
+        purpose: &str,
+        id: &str,
+        seed: &[u8; 32],
+    ) -> Result<(), StoreError> {
         self.connection.execute(
             "INSERT INTO server_key (district, purpose, id, seed) VALUES (?1, ?2, ?3, ?4)",
             params![district, purpose, id, &seed[..]],
@@ -136,8 +144,12 @@ impl Control {
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )
             .optional()?;
-        let (id, seed) = found.ok_or_else(|| StoreError::Missing(format!("district {district} has no {purpose} key")))?;
-        let seed = seed.try_into().map_err(|_| StoreError::corrupt("server_key", &id, "seed"))?;
+        let (id, seed) = found.ok_or_else(|| {
+            StoreError::Missing(format!("district {district} has no {purpose} key"))
+        })?;
+        let seed = seed
+            .try_into()
+            .map_err(|_| StoreError::corrupt("server_key", &id, "seed"))?;
         Ok((id, seed))
     }
 
@@ -145,7 +157,12 @@ impl Control {
     ///
     /// # Errors
     /// The database's own.
-    pub fn insert_code(&self, hash: Hash, purpose: &str, code: &OneTimeCode) -> Result<(), StoreError> {
+    pub fn insert_code(
+        &self,
+        hash: Hash,
+        purpose: &str,
+        code: &OneTimeCode,
+    ) -> Result<(), StoreError> {
         self.connection.execute(
             "INSERT INTO one_time_code (hash, district, purpose, person, expires_ms, used_by) VALUES (?1, ?2, ?3, ?4, ?5, NULL)",
             params![&hash.0[..], code.district, purpose, code.person.0, code.expires_ms],

@@ -30,12 +30,21 @@ pub struct DistrictFacts {
 impl DistrictFacts {
     /// The present epoch and the place where it began.
     pub fn epoch(&self) -> (Epoch, Pos) {
-        *self.epochs.last().expect("BUG: a district has an epoch from the start")
+        *self
+            .epochs
+            .last()
+            .expect("BUG: a district has an epoch from the start")
     }
 
     /// The epoch in which a place was given.
     pub fn place(&self, pos: Pos) -> LogPlace {
-        let epoch = self.epochs.iter().rev().find(|(_, start)| *start < pos).unwrap_or(&self.epochs[0]).0;
+        let epoch = self
+            .epochs
+            .iter()
+            .rev()
+            .find(|(_, start)| *start < pos)
+            .unwrap_or(&self.epochs[0])
+            .0;
         LogPlace { epoch, pos }
     }
 }
@@ -90,10 +99,17 @@ impl DistrictRead {
     ///
     /// # Errors
     /// The database's own, or what `read` says.
-    pub fn snapshot<T, E: From<StoreError>>(&self, read: impl FnOnce(&Self) -> Result<T, E>) -> Result<T, E> {
-        self.connection.execute_batch("BEGIN").map_err(StoreError::from)?;
+    pub fn snapshot<T, E: From<StoreError>>(
+        &self,
+        read: impl FnOnce(&Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.connection
+            .execute_batch("BEGIN")
+            .map_err(StoreError::from)?;
         let result = read(self);
-        self.connection.execute_batch("ROLLBACK").map_err(StoreError::from)?;
+        self.connection
+            .execute_batch("ROLLBACK")
+            .map_err(StoreError::from)?;
         result
     }
 
@@ -103,20 +119,29 @@ impl DistrictRead {
     /// The database's own, or that the file is not a district's.
     pub fn facts(&self) -> Result<DistrictFacts, StoreError> {
         let meta = |name: &str| -> Result<Vec<u8>, StoreError> {
-            self.find_meta(name)?.ok_or_else(|| StoreError::corrupt("meta", name, "missing"))
+            self.find_meta(name)?
+                .ok_or_else(|| StoreError::corrupt("meta", name, "missing"))
         };
         let text = |name: &str| -> Result<String, StoreError> {
-            String::from_utf8(meta(name)?).map_err(|_| StoreError::corrupt("meta", name, "not UTF-8"))
+            String::from_utf8(meta(name)?)
+                .map_err(|_| StoreError::corrupt("meta", name, "not UTF-8"))
         };
         let id = DistrictId::from_slice(&meta("district")?);
-        let mut statement = self.connection.prepare_cached("SELECT epoch, start_pos FROM epoch ORDER BY epoch")?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT epoch, start_pos FROM epoch ORDER BY epoch")?;
         let epochs = statement
-            .query_map([], |row| Ok((Epoch(row.get(0)?), Pos(row.get::<_, i64>(1)? as u64))))?
+            .query_map([], |row| {
+                Ok((Epoch(row.get(0)?), Pos(row.get::<_, i64>(1)? as u64)))
+            })?
             .collect::<Result<Vec<_>, _>>()?;
         if epochs.is_empty() {
             return Err(StoreError::corrupt("epoch", 1, "missing"));
         }
-        let safe_pos = self.find_meta("safe_pos")?.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
+        let safe_pos = self
+            .find_meta("safe_pos")?
+            .and_then(|bytes| bytes.try_into().ok())
+            .map_or(0, u64::from_be_bytes);
         Ok(DistrictFacts {
             id: id.ok_or_else(|| StoreError::corrupt("meta", "district", "not an id"))?,
             code: text("code")?,
@@ -128,7 +153,9 @@ impl DistrictRead {
     }
 
     fn find_meta(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let mut statement = self.connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
         Ok(statement.query_row([name], |row| row.get(0)).optional()?)
     }
 
@@ -137,22 +164,34 @@ impl DistrictRead {
     /// # Errors
     /// The database's own, or a corrupt row.
     pub fn head(&self) -> Result<(Pos, Hash), StoreError> {
-        Ok(self.list_heads_before(Pos(u64::MAX >> 1), 1)?.first().copied().unwrap_or((Pos(0), Hash::ZERO)))
+        Ok(self
+            .list_heads_before(Pos(u64::MAX >> 1), 1)?
+            .first()
+            .copied()
+            .unwrap_or((Pos(0), Hash::ZERO)))
     }
 
     /// Committed heads at or below a place, newest first.
     ///
     /// # Errors
     /// The database's own, or a corrupt row.
-    pub fn list_heads_before(&self, pos: Pos, limit: usize) -> Result<Vec<(Pos, Hash)>, StoreError> {
-        let mut statement =
-            self.connection.prepare_cached("SELECT pos, hash FROM head WHERE pos <= ?1 ORDER BY pos DESC LIMIT ?2")?;
+    pub fn list_heads_before(
+        &self,
+        pos: Pos,
+        limit: usize,
+    ) -> Result<Vec<(Pos, Hash)>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT pos, hash FROM head WHERE pos <= ?1 ORDER BY pos DESC LIMIT ?2",
+        )?;
         let mut rows = statement.query(params![pos.0 as i64, limit as i64])?;
         let mut heads = Vec::new();
         while let Some(row) = rows.next()? {
             let pos = Pos(row.get::<_, i64>(0)? as u64);
             let hash = Hash::from_slice(&row.get::<_, Vec<u8>>(1)?);
-            heads.push((pos, hash.ok_or_else(|| StoreError::corrupt("head", pos, "hash"))?));
+            heads.push((
+                pos,
+                hash.ok_or_else(|| StoreError::corrupt("head", pos, "hash"))?,
+            ));
         }
         Ok(heads)
     }
@@ -162,15 +201,24 @@ impl DistrictRead {
     /// # Errors
     /// The database's own, or a corrupt row.
     pub fn list_buckets(&self) -> Result<Vec<(Bucket, SetDigest)>, StoreError> {
-        let mut statement = self.connection.prepare_cached("SELECT kind, unit, desk, digest FROM bucket")?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT kind, unit, desk, digest FROM bucket")?;
         let mut rows = statement.query([])?;
         let mut buckets = Vec::new();
         while let Some(row) = rows.next()? {
             let (kind, unit, desk): (u8, u32, u32) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let wrong = |what| StoreError::corrupt("bucket", format!("{kind}/{unit}/{desk}"), what);
-            let digest: [u8; 24] = row.get::<_, Vec<u8>>(3)?.try_into().map_err(|_| wrong("digest"))?;
+            let digest: [u8; 24] = row
+                .get::<_, Vec<u8>>(3)?
+                .try_into()
+                .map_err(|_| wrong("digest"))?;
             let kind = Kind::from_code(u64::from(kind)).ok_or_else(|| wrong("kind"))?;
-            let bucket = Bucket { kind, unit: UnitId(unit), desk: (desk != 0).then_some(UnitId(desk)) };
+            let bucket = Bucket {
+                kind,
+                unit: UnitId(unit),
+                desk: (desk != 0).then_some(UnitId(desk)),
+            };
             buckets.push((bucket, SetDigest::from_bytes(&digest)));
         }
         Ok(buckets)
@@ -181,8 +229,14 @@ impl DistrictRead {
     /// # Errors
     /// The database's own, or what the check found.
     pub fn integrity_check(&self) -> Result<(), StoreError> {
-        let found: String = self.connection.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
-        if found == "ok" { Ok(()) } else { Err(StoreError::corrupt("the file", "", found)) }
+        let found: String = self
+            .connection
+            .query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
+        if found == "ok" {
+            Ok(())
+        } else {
+            Err(StoreError::corrupt("the file", "", found))
+        }
     }
 }
 
@@ -194,7 +248,9 @@ impl DistrictWrite {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = open_writer(path)?;
         schema::migrate_district(&connection)?;
-        Ok(Self { read: DistrictRead { connection } })
+        Ok(Self {
+            read: DistrictRead { connection },
+        })
     }
 
     /// Writes the facts of a new district.
@@ -218,7 +274,9 @@ impl DistrictWrite {
 
     fn put_meta(&self, name: &str, value: &[u8]) -> Result<(), StoreError> {
         let sql = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
-        self.connection().prepare_cached(sql)?.execute(params![name, value])?;
+        self.connection()
+            .prepare_cached(sql)?
+            .execute(params![name, value])?;
         Ok(())
     }
 
@@ -272,11 +330,23 @@ impl DistrictWrite {
     ///
     /// # Errors
     /// The database's own, or what `work` says.
-    pub fn savepoint<T, E: From<StoreError>>(&self, work: impl FnOnce(&Self) -> Result<T, E>) -> Result<T, E> {
-        self.connection().execute_batch("SAVEPOINT batch").map_err(StoreError::from)?;
+    pub fn savepoint<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.connection()
+            .execute_batch("SAVEPOINT batch")
+            .map_err(StoreError::from)?;
         let result = work(self);
-        let end = if result.is_ok() { "RELEASE batch" } else { "ROLLBACK TO batch; RELEASE batch" };
-        let ended = self.connection().execute_batch(end).map_err(StoreError::from);
+        let end = if result.is_ok() {
+            "RELEASE batch"
+        } else {
+            "ROLLBACK TO batch; RELEASE batch"
+        };
+        let ended = self
+            .connection()
+            .execute_batch(end)
+            .map_err(StoreError::from);
         match (result, ended) {
             // What failed first is the cause; a full disk ends the transaction, and the savepoint with it.
             (Err(error), _) => Err(error),
@@ -290,9 +360,15 @@ impl DistrictWrite {
     /// # Errors
     /// The database's own, or the file system's.
     pub fn copy_to(&self, to: &Path) -> Result<(), StoreError> {
-        let failed = |source| StoreError::File { path: to.display().to_string(), source };
-        self.connection().execute("VACUUM INTO ?1", [to.display().to_string()])?;
-        std::fs::File::open(to).and_then(|file| file.sync_all()).map_err(failed)
+        let failed = |source| StoreError::File {
+            path: to.display().to_string(),
+            source,
+        };
+        self.connection()
+            .execute("VACUUM INTO ?1", [to.display().to_string()])?;
+        std::fs::File::open(to)
+            .and_then(|file| file.sync_all())
+            .map_err(failed)
     }
 }
 

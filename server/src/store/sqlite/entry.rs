@@ -83,8 +83,13 @@ fn read_row(row: &Row<'_>) -> Result<EntryRow, StoreError> {
     let wrong = |what: &str| StoreError::corrupt("entry", pos, what);
     let answer = match row.get::<_, Option<Vec<u8>>>(10)? {
         None => {
-            let verdict = Verdict::from_code(row.get::<_, i64>(9)? as u64).ok_or_else(|| wrong("verdict"))?;
-            Answer { verdict, marks: Marks::default(), problems: Vec::new() }
+            let verdict =
+                Verdict::from_code(row.get::<_, i64>(9)? as u64).ok_or_else(|| wrong("verdict"))?;
+            Answer {
+                verdict,
+                marks: Marks::default(),
+                problems: Vec::new(),
+            }
         }
         Some(bytes) => decode_answers(&bytes, 1)
             .ok()
@@ -112,11 +117,14 @@ fn read_row(row: &Row<'_>) -> Result<EntryRow, StoreError> {
         header: row.get::<_, Option<Vec<u8>>>(12)?.unwrap_or_default(),
         body: row.get(13)?,
         was: was_unit
-            .map(|unit| Ok::<_, StoreError>((UnitId(unit), row.get::<_, Option<u32>>(15)?.map(UnitId))))
+            .map(|unit| {
+                Ok::<_, StoreError>((UnitId(unit), row.get::<_, Option<u32>>(15)?.map(UnitId)))
+            })
             .transpose()?,
-        first_place: first_epoch
-            .zip(first_pos)
-            .map(|(epoch, pos)| LogPlace { epoch: Epoch(epoch), pos: Pos(pos as u64) }),
+        first_place: first_epoch.zip(first_pos).map(|(epoch, pos)| LogPlace {
+            epoch: Epoch(epoch),
+            pos: Pos(pos as u64),
+        }),
     })
 }
 
@@ -137,8 +145,12 @@ impl DistrictRead {
     /// # Errors
     /// The database's own.
     pub fn find_received_ms(&self, pos: Pos) -> Result<Option<i64>, StoreError> {
-        let mut statement = self.connection().prepare_cached("SELECT received_ms FROM entry WHERE pos = ?1")?;
-        Ok(statement.query_row([pos.0 as i64], |row| row.get(0)).optional()?)
+        let mut statement = self
+            .connection()
+            .prepare_cached("SELECT received_ms FROM entry WHERE pos = ?1")?;
+        Ok(statement
+            .query_row([pos.0 as i64], |row| row.get(0))
+            .optional()?)
     }
 
     /// Hands each entry above `after`, in order, to `each` until it says stop or `limit` rows were read.
@@ -152,8 +164,13 @@ impl DistrictRead {
         mut each: impl FnMut(EntryRow) -> Result<bool, E>,
     ) -> Result<(), E> {
         let sql = format!("SELECT {COLUMNS} FROM entry WHERE pos > ?1 ORDER BY pos LIMIT ?2");
-        let mut statement = self.connection().prepare_cached(&sql).map_err(StoreError::from)?;
-        let mut rows = statement.query(params![after.0 as i64, limit as i64]).map_err(StoreError::from)?;
+        let mut statement = self
+            .connection()
+            .prepare_cached(&sql)
+            .map_err(StoreError::from)?;
+        let mut rows = statement
+            .query(params![after.0 as i64, limit as i64])
+            .map_err(StoreError::from)?;
         while let Some(row) = rows.next().map_err(StoreError::from)? {
             if !each(read_row(row)?)? {
                 break;
@@ -169,7 +186,9 @@ impl DistrictRead {
     pub fn list_directory(&self, after: Pos) -> Result<Vec<(Pos, Vec<u8>)>, StoreError> {
         let sql = "SELECT pos, body FROM entry WHERE kind = 3 AND pos > ?1 ORDER BY pos";
         let mut statement = self.connection().prepare_cached(sql)?;
-        let rows = statement.query_map([after.0 as i64], |row| Ok((Pos(row.get::<_, i64>(0)? as u64), row.get(1)?)))?;
+        let rows = statement.query_map([after.0 as i64], |row| {
+            Ok((Pos(row.get::<_, i64>(0)? as u64), row.get(1)?))
+        })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -188,7 +207,9 @@ impl DistrictRead {
             let salt: Option<Vec<u8>> = row.get(2)?;
             let bytes: Option<Vec<u8>> = row.get(3)?;
             let content = match (salt, bytes) {
-                (Some(salt), Some(bytes)) => Some((salt.try_into().map_err(|_| wrong("salt"))?, bytes)),
+                (Some(salt), Some(bytes)) => {
+                    Some((salt.try_into().map_err(|_| wrong("salt"))?, bytes))
+                }
                 _ => None,
             };
             sealed.push(SealedRow {
@@ -215,8 +236,11 @@ impl DistrictWrite {
         let plain = admission.is_none_or(|admission| {
             admission.answer.problems.is_empty() && admission.answer.marks == Marks::default()
         });
-        let answer = (!plain)
-            .then(|| encode_answers(std::slice::from_ref(&admission.expect("BUG: an answer without a change").answer)));
+        let answer = (!plain).then(|| {
+            encode_answers(std::slice::from_ref(
+                &admission.expect("BUG: an answer without a change").answer,
+            ))
+        });
         let first = admission.and_then(|admission| admission.first_place);
         statement.execute(params![
             pos.0 as i64,
@@ -246,7 +270,8 @@ impl DistrictWrite {
     /// # Errors
     /// The database's own.
     pub fn insert_sealed(&self, pos: Pos, parts: &[SealedPart]) -> Result<(), StoreError> {
-        let sql = "INSERT INTO sealed (pos, class, commitment, salt, bytes) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let sql =
+            "INSERT INTO sealed (pos, class, commitment, salt, bytes) VALUES (?1, ?2, ?3, ?4, ?5)";
         let mut statement = self.connection().prepare_cached(sql)?;
         for part in parts {
             statement.execute(params![
@@ -265,7 +290,11 @@ impl DistrictWrite {
     /// # Errors
     /// The database's own.
     pub fn erase_sealed(&self, pos: Pos) -> Result<usize, StoreError> {
-        let sql = "UPDATE sealed SET salt = NULL, bytes = NULL WHERE pos = ?1 AND bytes IS NOT NULL";
-        Ok(self.connection().prepare_cached(sql)?.execute([pos.0 as i64])?)
+        let sql =
+            "UPDATE sealed SET salt = NULL, bytes = NULL WHERE pos = ?1 AND bytes IS NOT NULL";
+        Ok(self
+            .connection()
+            .prepare_cached(sql)?
+            .execute([pos.0 as i64])?)
     }
 }

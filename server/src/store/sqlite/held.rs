@@ -45,9 +45,21 @@ impl DistrictRead {
     /// # Errors
     /// The database's own.
     pub fn list_waiting_for(&self, key: &WaitKey) -> Result<Vec<Pos>, StoreError> {
-        let mut statement =
-            self.connection().prepare_cached("SELECT pos FROM held WHERE wait_key = ?1 ORDER BY pos")?;
+        let mut statement = self
+            .connection()
+            .prepare_cached("SELECT pos FROM held WHERE wait_key = ?1 ORDER BY pos")?;
         let rows = statement.query_map([&key.0], |row| Ok(Pos(row.get::<_, i64>(0)? as u64)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Everything that some change waits for.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn list_wait_keys(&self) -> Result<Vec<WaitKey>, StoreError> {
+        let sql = "SELECT DISTINCT wait_key FROM held WHERE wait_key IS NOT NULL";
+        let mut statement = self.connection().prepare_cached(sql)?;
+        let rows = statement.query_map([], |row| Ok(WaitKey(row.get(0)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -56,7 +68,8 @@ impl DistrictRead {
     /// # Errors
     /// The database's own, or a corrupt row.
     pub fn list_held(&self, before_ms: i64, limit: usize) -> Result<Vec<HeldRow>, StoreError> {
-        let sql = "SELECT pos, verdict, since_ms FROM held WHERE since_ms < ?1 ORDER BY pos LIMIT ?2";
+        let sql =
+            "SELECT pos, verdict, since_ms FROM held WHERE since_ms < ?1 ORDER BY pos LIMIT ?2";
         let mut statement = self.connection().prepare_cached(sql)?;
         let mut rows = statement.query(params![before_ms, limit as i64])?;
         let mut held = Vec::new();
@@ -64,7 +77,11 @@ impl DistrictRead {
             let pos = Pos(row.get::<_, i64>(0)? as u64);
             let verdict = Verdict::from_code(row.get::<_, i64>(1)? as u64)
                 .ok_or_else(|| StoreError::corrupt("held", pos, "verdict"))?;
-            held.push(HeldRow { pos, verdict, since_ms: row.get(2)? });
+            held.push(HeldRow {
+                pos,
+                verdict,
+                since_ms: row.get(2)?,
+            });
         }
         Ok(held)
     }
@@ -74,8 +91,12 @@ impl DistrictRead {
     /// # Errors
     /// The database's own.
     pub fn find_held(&self, pos: Pos) -> Result<Option<Verdict>, StoreError> {
-        let mut statement = self.connection().prepare_cached("SELECT verdict FROM held WHERE pos = ?1")?;
-        let code: Option<i64> = statement.query_row([pos.0 as i64], |row| row.get(0)).optional()?;
+        let mut statement = self
+            .connection()
+            .prepare_cached("SELECT verdict FROM held WHERE pos = ?1")?;
+        let code: Option<i64> = statement
+            .query_row([pos.0 as i64], |row| row.get(0))
+            .optional()?;
         Ok(code.and_then(|code| Verdict::from_code(code as u64)))
     }
 
@@ -84,7 +105,10 @@ impl DistrictRead {
     /// # Errors
     /// The database's own.
     pub fn count_held(&self) -> Result<u64, StoreError> {
-        Ok(self.connection().query_row("SELECT count(*) FROM held", [], |row| row.get::<_, i64>(0))? as u64)
+        Ok(self
+            .connection()
+            .query_row("SELECT count(*) FROM held", [], |row| row.get::<_, i64>(0))?
+            as u64)
     }
 
     /// The ruling that ended a change's waiting.
@@ -92,8 +116,12 @@ impl DistrictRead {
     /// # Errors
     /// The database's own.
     pub fn find_ruling(&self, pos: Pos) -> Result<Option<Pos>, StoreError> {
-        let mut statement = self.connection().prepare_cached("SELECT ruling FROM ruled WHERE pos = ?1")?;
-        let found: Option<i64> = statement.query_row([pos.0 as i64], |row| row.get(0)).optional()?;
+        let mut statement = self
+            .connection()
+            .prepare_cached("SELECT ruling FROM ruled WHERE pos = ?1")?;
+        let found: Option<i64> = statement
+            .query_row([pos.0 as i64], |row| row.get(0))
+            .optional()?;
         Ok(found.map(|pos| Pos(pos as u64)))
     }
 
@@ -102,8 +130,12 @@ impl DistrictRead {
     /// # Errors
     /// The database's own.
     pub fn find_origin(&self, hash: Hash) -> Result<Option<Pos>, StoreError> {
-        let mut statement = self.connection().prepare_cached("SELECT pos FROM origin WHERE hash = ?1")?;
-        let found: Option<i64> = statement.query_row([&hash.0[..]], |row| row.get(0)).optional()?;
+        let mut statement = self
+            .connection()
+            .prepare_cached("SELECT pos FROM origin WHERE hash = ?1")?;
+        let found: Option<i64> = statement
+            .query_row([&hash.0[..]], |row| row.get(0))
+            .optional()?;
         Ok(found.map(|pos| Pos(pos as u64)))
     }
 }
@@ -123,7 +155,12 @@ impl DistrictWrite {
         let sql = "INSERT INTO held (pos, verdict, since_ms, wait_key) VALUES (?1, ?2, ?3, ?4)
                    ON CONFLICT (pos) DO UPDATE SET wait_key = ?4";
         let key = wait.map(|wait| &wait.0);
-        self.connection().prepare_cached(sql)?.execute(params![pos.0 as i64, verdict as i64, since_ms, key])?;
+        self.connection().prepare_cached(sql)?.execute(params![
+            pos.0 as i64,
+            verdict as i64,
+            since_ms,
+            key
+        ])?;
         Ok(())
     }
 
@@ -132,7 +169,9 @@ impl DistrictWrite {
     /// # Errors
     /// The database's own.
     pub fn end_held(&self, pos: Pos, ruling: Pos) -> Result<(), StoreError> {
-        self.connection().prepare_cached("DELETE FROM held WHERE pos = ?1")?.execute([pos.0 as i64])?;
+        self.connection()
+            .prepare_cached("DELETE FROM held WHERE pos = ?1")?
+            .execute([pos.0 as i64])?;
         self.connection()
             .prepare_cached("INSERT OR REPLACE INTO ruled (pos, ruling) VALUES (?1, ?2)")?
             .execute(params![pos.0 as i64, ruling.0 as i64])?;

@@ -22,8 +22,12 @@ impl DistrictRead {
     /// # Errors
     /// The database's own.
     pub fn find_person_name(&self, person: PersonId) -> Result<Option<String>, StoreError> {
-        let mut statement = self.connection().prepare_cached("SELECT name FROM person WHERE person = ?1")?;
-        Ok(statement.query_row([person.0], |row| row.get(0)).optional()?)
+        let mut statement = self
+            .connection()
+            .prepare_cached("SELECT name FROM person WHERE person = ?1")?;
+        Ok(statement
+            .query_row([person.0], |row| row.get(0))
+            .optional()?)
     }
 
     /// All people, by number.
@@ -31,10 +35,15 @@ impl DistrictRead {
     /// # Errors
     /// The database's own.
     pub fn list_people(&self) -> Result<Vec<PersonRow>, StoreError> {
-        let mut statement =
-            self.connection().prepare_cached("SELECT person, name, external_id FROM person ORDER BY person")?;
+        let mut statement = self
+            .connection()
+            .prepare_cached("SELECT person, name, external_id FROM person ORDER BY person")?;
         let rows = statement.query_map([], |row| {
-            Ok(PersonRow { person: PersonId(row.get(0)?), name: row.get(1)?, external_id: row.get(2)? })
+            Ok(PersonRow {
+                person: PersonId(row.get(0)?),
+                name: row.get(1)?,
+                external_id: row.get(2)?,
+            })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -44,7 +53,9 @@ impl DistrictRead {
     /// # Errors
     /// The database's own.
     pub fn find_boundary(&self, unit: UnitId) -> Result<Option<String>, StoreError> {
-        let mut statement = self.connection().prepare_cached("SELECT geojson FROM boundary WHERE unit = ?1")?;
+        let mut statement = self
+            .connection()
+            .prepare_cached("SELECT geojson FROM boundary WHERE unit = ?1")?;
         Ok(statement.query_row([unit.0], |row| row.get(0)).optional()?)
     }
 }
@@ -57,7 +68,11 @@ impl DistrictWrite {
     pub fn put_person(&self, person: &PersonRow) -> Result<(), StoreError> {
         let sql = "INSERT INTO person (person, name, external_id) VALUES (?1, ?2, ?3)
                    ON CONFLICT (person) DO UPDATE SET name = ?2, external_id = ?3";
-        self.connection().prepare_cached(sql)?.execute(params![person.person.0, person.name, person.external_id])?;
+        self.connection().prepare_cached(sql)?.execute(params![
+            person.person.0,
+            person.name,
+            person.external_id
+        ])?;
         Ok(())
     }
 
@@ -67,7 +82,9 @@ impl DistrictWrite {
     /// The database's own.
     pub fn put_boundary(&self, unit: UnitId, geojson: &str) -> Result<(), StoreError> {
         let sql = "INSERT INTO boundary (unit, geojson) VALUES (?1, ?2) ON CONFLICT (unit) DO UPDATE SET geojson = ?2";
-        self.connection().prepare_cached(sql)?.execute(params![unit.0, geojson])?;
+        self.connection()
+            .prepare_cached(sql)?
+            .execute(params![unit.0, geojson])?;
         Ok(())
     }
 
@@ -76,8 +93,11 @@ impl DistrictWrite {
     /// # Errors
     /// The database's own.
     pub fn put_document(&self, name: &str, version: u32, text: &str) -> Result<(), StoreError> {
-        let sql = "INSERT INTO document (name, version, text) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
-        self.connection().prepare_cached(sql)?.execute(params![name, version, text])?;
+        let sql =
+            "INSERT INTO document (name, version, text) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+        self.connection()
+            .prepare_cached(sql)?
+            .execute(params![name, version, text])?;
         Ok(())
     }
 }

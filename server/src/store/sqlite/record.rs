@@ -65,10 +65,9 @@ impl DistrictRead {
         let sql = format!("SELECT {COLUMNS} FROM record WHERE no = ?1");
         let mut statement = self.connection().prepare_cached(&sql)?;
         let mut rows = statement.query([no])?;
-        rows.next()?
-            .map(read_row)
-            .transpose()?
-            .ok_or_else(|| StoreError::corrupt("record", no, "an entry names it, but it is not there"))
+        rows.next()?.map(read_row).transpose()?.ok_or_else(|| {
+            StoreError::corrupt("record", no, "an entry names it, but it is not there")
+        })
     }
 
     /// Hands each record from number `from` on, in order, to `each` until it says stop or `limit` rows were read.
@@ -83,8 +82,13 @@ impl DistrictRead {
         mut each: impl FnMut(RecordRow) -> Result<bool, E>,
     ) -> Result<Option<i64>, E> {
         let sql = format!("SELECT {COLUMNS} FROM record WHERE no >= ?1 ORDER BY no LIMIT ?2");
-        let mut statement = self.connection().prepare_cached(&sql).map_err(StoreError::from)?;
-        let mut rows = statement.query(params![from, limit as i64]).map_err(StoreError::from)?;
+        let mut statement = self
+            .connection()
+            .prepare_cached(&sql)
+            .map_err(StoreError::from)?;
+        let mut rows = statement
+            .query(params![from, limit as i64])
+            .map_err(StoreError::from)?;
         let mut read = 0;
         let mut next = from;
         while let Some(row) = rows.next().map_err(StoreError::from)? {
@@ -103,7 +107,11 @@ impl DistrictRead {
     /// # Errors
     /// The database's own.
     pub fn last_record_no(&self) -> Result<i64, StoreError> {
-        Ok(self.connection().query_row("SELECT coalesce(max(no), 0) FROM record", [], |row| row.get(0))?)
+        Ok(self
+            .connection()
+            .query_row("SELECT coalesce(max(no), 0) FROM record", [], |row| {
+                row.get(0)
+            })?)
     }
 }
 

@@ -47,7 +47,10 @@ impl ReplicaRow {
             no,
             mark: Seq(0),
             mark_hash: Hash::ZERO,
-            contacts: vec![Contact { head: Seq(0), received_ms: enrolled_ms }],
+            contacts: vec![Contact {
+                head: Seq(0),
+                received_ms: enrolled_ms,
+            }],
             request_no: 0,
             last_seen_ms: enrolled_ms,
             unsent: 0,
@@ -59,7 +62,12 @@ impl ReplicaRow {
 
 /// When a change of this place can have been made at the earliest: the last contact that announced a shorter chain.
 pub fn earliest_contact_ms(contacts: &[Contact], seq: Seq) -> i64 {
-    contacts.iter().filter(|contact| contact.head < seq).map(|contact| contact.received_ms).max().unwrap_or(i64::MIN)
+    contacts
+        .iter()
+        .filter(|contact| contact.head < seq)
+        .map(|contact| contact.received_ms)
+        .max()
+        .unwrap_or(i64::MIN)
 }
 
 /// The contacts after one more, without those that bound nothing any more: of the ones at or below the mark only
@@ -93,14 +101,22 @@ fn decode_contacts(mut bytes: &[u8]) -> Option<Vec<Contact>> {
     let mut contacts = Vec::new();
     while !bytes.is_empty() {
         let head = Seq(take_varint(&mut bytes).ok()?);
-        contacts.push(Contact { head, received_ms: unzigzag(take_varint(&mut bytes).ok()?) });
+        contacts.push(Contact {
+            head,
+            received_ms: unzigzag(take_varint(&mut bytes).ok()?),
+        });
     }
     Some(contacts)
 }
 
 fn encode_evidence(at: &Evidence) -> Vec<u8> {
     let mut out = Vec::new();
-    for value in [zigzag(at.wall_ms), at.monotonic_ms, at.boot, zigzag(at.skew_ms)] {
+    for value in [
+        zigzag(at.wall_ms),
+        at.monotonic_ms,
+        at.boot,
+        zigzag(at.skew_ms),
+    ] {
         put_varint(&mut out, value);
     }
     out
@@ -153,13 +169,17 @@ impl DistrictRead {
         let sql = "SELECT mark, mark_hash, contacts, request_no, last_seen_ms, unsent, app, forks FROM replica WHERE no = ?1";
         let mut statement = self.connection().prepare_cached(sql)?;
         let mut rows = statement.query([no.0])?;
-        let Some(row) = rows.next()? else { return Ok(None) };
+        let Some(row) = rows.next()? else {
+            return Ok(None);
+        };
         let wrong = |what| StoreError::corrupt("replica", no, what);
         Ok(Some(ReplicaRow {
             no,
             mark: Seq(row.get::<_, i64>(0)? as u64),
-            mark_hash: Hash::from_slice(&row.get::<_, Vec<u8>>(1)?).ok_or_else(|| wrong("mark_hash"))?,
-            contacts: decode_contacts(&row.get::<_, Vec<u8>>(2)?).ok_or_else(|| wrong("contacts"))?,
+            mark_hash: Hash::from_slice(&row.get::<_, Vec<u8>>(1)?)
+                .ok_or_else(|| wrong("mark_hash"))?,
+            contacts: decode_contacts(&row.get::<_, Vec<u8>>(2)?)
+                .ok_or_else(|| wrong("contacts"))?,
             request_no: row.get::<_, i64>(3)? as u64,
             last_seen_ms: row.get(4)?,
             unsent: row.get::<_, i64>(5)? as u64,
@@ -172,8 +192,14 @@ impl DistrictRead {
     ///
     /// # Errors
     /// The database's own, or a corrupt row.
-    pub fn list_receipts(&self, replica: ReplicaNo, from: Seq, to: Seq) -> Result<Vec<ReceiptRow>, StoreError> {
-        let sql = "SELECT from_seq, to_seq, first_pos, received_ms, sent_at, contacts, bytes FROM receipt
+    pub fn list_receipts(
+        &self,
+        replica: ReplicaNo,
+        from: Seq,
+        to: Seq,
+    ) -> Result<Vec<ReceiptRow>, StoreError> {
+        let sql =
+            "SELECT from_seq, to_seq, first_pos, received_ms, sent_at, contacts, bytes FROM receipt
                    WHERE replica = ?1 AND to_seq >= ?2 AND from_seq <= ?3 ORDER BY to_seq";
         let mut statement = self.connection().prepare_cached(sql)?;
         let mut rows = statement.query(params![replica.0, from.0 as i64, to.0 as i64])?;
@@ -187,8 +213,10 @@ impl DistrictRead {
                 to,
                 first_pos: Pos(row.get::<_, i64>(2)? as u64),
                 received_ms: row.get(3)?,
-                sent_at: decode_evidence(&row.get::<_, Vec<u8>>(4)?).ok_or_else(|| wrong("sent_at"))?,
-                contacts: decode_contacts(&row.get::<_, Vec<u8>>(5)?).ok_or_else(|| wrong("contacts"))?,
+                sent_at: decode_evidence(&row.get::<_, Vec<u8>>(4)?)
+                    .ok_or_else(|| wrong("sent_at"))?,
+                contacts: decode_contacts(&row.get::<_, Vec<u8>>(5)?)
+                    .ok_or_else(|| wrong("contacts"))?,
                 bytes: row.get(6)?,
             });
         }
@@ -200,7 +228,10 @@ impl DistrictRead {
     /// # Errors
     /// The database's own, or a corrupt row.
     pub fn find_pos(&self, replica: ReplicaNo, seq: Seq) -> Result<Option<Pos>, StoreError> {
-        Ok(self.list_receipts(replica, seq, seq)?.first().map(|receipt| receipt.pos_of(seq)))
+        Ok(self
+            .list_receipts(replica, seq, seq)?
+            .first()
+            .map(|receipt| receipt.pos_of(seq)))
     }
 
     /// The last change of a replica at or below a place; 0 when there is none.
@@ -213,30 +244,51 @@ impl DistrictRead {
         let mut statement = self.connection().prepare_cached(sql)?;
         let found = statement
             .query_row(params![replica.0, pos.0 as i64], |row| {
-                Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64, row.get::<_, i64>(2)? as u64))
+                Ok((
+                    row.get::<_, i64>(0)? as u64,
+                    row.get::<_, i64>(1)? as u64,
+                    row.get::<_, i64>(2)? as u64,
+                ))
             })
             .optional()?;
-        Ok(found.map_or(Seq(0), |(from, to, first_pos)| Seq(to.min(from + (pos.0 - first_pos)))))
+        Ok(found.map_or(Seq(0), |(from, to, first_pos)| {
+            Seq(to.min(from + (pos.0 - first_pos)))
+        }))
     }
 
     /// A person's newest scope: version and bytes.
     ///
     /// # Errors
     /// The database's own.
-    pub fn find_scope(&self, person: PersonId) -> Result<Option<(ScopeVersion, Vec<u8>)>, StoreError> {
-        let sql = "SELECT version, bytes FROM scope WHERE person = ?1 ORDER BY version DESC LIMIT 1";
+    pub fn find_scope(
+        &self,
+        person: PersonId,
+    ) -> Result<Option<(ScopeVersion, Vec<u8>)>, StoreError> {
+        let sql =
+            "SELECT version, bytes FROM scope WHERE person = ?1 ORDER BY version DESC LIMIT 1";
         let mut statement = self.connection().prepare_cached(sql)?;
-        Ok(statement.query_row([person.0], |row| Ok((ScopeVersion(row.get(0)?), row.get(1)?))).optional()?)
+        Ok(statement
+            .query_row([person.0], |row| {
+                Ok((ScopeVersion(row.get(0)?), row.get(1)?))
+            })
+            .optional()?)
     }
 
     /// A person's scope of one version.
     ///
     /// # Errors
     /// The database's own.
-    pub fn find_scope_version(&self, person: PersonId, version: ScopeVersion) -> Result<Option<Vec<u8>>, StoreError> {
-        let mut statement =
-            self.connection().prepare_cached("SELECT bytes FROM scope WHERE person = ?1 AND version = ?2")?;
-        Ok(statement.query_row(params![person.0, version.0], |row| row.get(0)).optional()?)
+    pub fn find_scope_version(
+        &self,
+        person: PersonId,
+        version: ScopeVersion,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut statement = self
+            .connection()
+            .prepare_cached("SELECT bytes FROM scope WHERE person = ?1 AND version = ?2")?;
+        Ok(statement
+            .query_row(params![person.0, version.0], |row| row.get(0))
+            .optional()?)
     }
 }
 
@@ -288,7 +340,12 @@ impl DistrictWrite {
     ///
     /// # Errors
     /// The database's own.
-    pub fn insert_scope(&self, person: PersonId, version: ScopeVersion, bytes: &[u8]) -> Result<(), StoreError> {
+    pub fn insert_scope(
+        &self,
+        person: PersonId,
+        version: ScopeVersion,
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
         let mut statement = self
             .connection()
             .prepare_cached("INSERT INTO scope (person, version, bytes) VALUES (?1, ?2, ?3)")?;
@@ -303,7 +360,10 @@ mod tests {
 
     #[test]
     fn a_change_is_younger_than_the_last_contact_that_announced_a_shorter_chain() {
-        let contact = |head, received_ms| Contact { head: Seq(head), received_ms };
+        let contact = |head, received_ms| Contact {
+            head: Seq(head),
+            received_ms,
+        };
         let mut contacts = vec![contact(0, 100)];
         contacts = contacts_after(&contacts, contact(3, 200), Seq(0));
         contacts = contacts_after(&contacts, contact(5, 300), Seq(0));

@@ -13,7 +13,9 @@ pub const SQLITE_VERSION_MIN: i32 = 3_051_003;
 pub fn check_sqlite_version() -> Result<(), StoreError> {
     let found = rusqlite::version_number();
     if found < SQLITE_VERSION_MIN {
-        return Err(StoreError::Missing(format!("SQLite {found} is linked; {SQLITE_VERSION_MIN} or newer is needed")));
+        return Err(StoreError::Missing(format!(
+            "SQLite {found} is linked; {SQLITE_VERSION_MIN} or newer is needed"
+        )));
     }
     Ok(())
 }
@@ -168,7 +170,11 @@ fn check(connection: &Connection, what: &str, steps: &[&str]) -> Result<usize, S
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     match usize::try_from(found) {
         Ok(done) if done <= steps.len() => Ok(done),
-        _ => Err(StoreError::Newer { what: what.to_owned(), found, known: steps.len() as i64 }),
+        _ => Err(StoreError::Newer {
+            what: what.to_owned(),
+            found,
+            known: steps.len() as i64,
+        }),
     }
 }
 
@@ -176,7 +182,10 @@ fn migrate(connection: &Connection, what: &str, steps: &[&str]) -> Result<(), St
     let done = check(connection, what, steps)?;
     for (index, step) in steps.iter().enumerate().skip(done) {
         // One transaction a step: a crash leaves the old or the new form, never one between.
-        connection.execute_batch(&format!("BEGIN IMMEDIATE; {step}; PRAGMA user_version = {}; COMMIT;", index + 1))?;
+        connection.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {step}; PRAGMA user_version = {}; COMMIT;",
+            index + 1
+        ))?;
     }
     Ok(())
 }
@@ -191,7 +200,12 @@ mod tests {
         let connection = Connection::open_in_memory().expect("memory");
         migrate_district(&connection).expect("first");
         migrate_district(&connection).expect("second does nothing");
-        connection.pragma_update(None, "user_version", 99).expect("pragma");
-        assert!(matches!(migrate_district(&connection), Err(StoreError::Newer { found: 99, .. })));
+        connection
+            .pragma_update(None, "user_version", 99)
+            .expect("pragma");
+        assert!(matches!(
+            migrate_district(&connection),
+            Err(StoreError::Newer { found: 99, .. })
+        ));
     }
 }

@@ -1,0 +1,43 @@
+//! Forks: a cloned or restored phone continues its last common change as a new replica.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::shapes::{Base64Url, canonical_uuid, plain_text_option};
+
+/// What a forked replica sends to go on under a new id and key. Both keys sign
+/// `gridwork/fork/1`, the old replica's 16 bytes, the new replica's 16 bytes, the new public key, the last common seq (8 bytes, big-endian) and its chain hash.
+/// The answer is an `EnrolmentAnswer`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ForkRequest {
+    /// The replica that forked.
+    #[serde(deserialize_with = "canonical_uuid")]
+    pub old_replica: Uuid,
+    /// The new replica's id, made on the device.
+    #[serde(deserialize_with = "canonical_uuid")]
+    pub replica: Uuid,
+    /// The new replica's Ed25519 public key, 32 bytes, base64url without padding.
+    #[schema(value_type = String, min_length = 43, max_length = 43)]
+    pub public_key: Base64Url<32>,
+    /// The last seq of the old replica that both sides hold with the same hash; 0 when they share none.
+    pub last_common_seq: u64,
+    /// The chain hash at that seq (32 zero bytes at 0), base64url without padding.
+    #[schema(value_type = String, min_length = 43, max_length = 43)]
+    pub last_common_hash: Base64Url<32>,
+    /// Signature by the old replica's key, 64 bytes, base64url.
+    #[schema(value_type = String, min_length = 86, max_length = 86)]
+    pub old_proof: Base64Url<64>,
+    /// Signature by the new key, 64 bytes, base64url.
+    #[schema(value_type = String, min_length = 86, max_length = 86)]
+    pub proof: Base64Url<64>,
+    /// What the device calls itself.
+    #[serde(
+        default,
+        deserialize_with = "plain_text_option::<_, 64>",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(min_length = 1, max_length = 64)]
+    pub device_label: Option<String>,
+}

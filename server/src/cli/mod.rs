@@ -1,0 +1,61 @@
+//! The command line: one command a file; this one knows their names.
+
+pub mod admin;
+mod admin_socket;
+pub mod demo;
+pub mod fleet;
+pub mod init;
+mod openapi;
+mod output;
+pub mod serve;
+pub mod verify;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::config;
+
+/// 网格工作的离线优先同步服务 / Offline-first sync for grid work.
+#[derive(Debug, Parser)]
+#[command(
+    name = "gridwork",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// 建立一个空的区域 / Make an empty district.
+    Init(init::InitArgs),
+    /// 运行服务 / Run the server.
+    Serve(serve::ServeArgs),
+    /// 管理单位、人员、角色、登记码与设备 / Units, people, roles, codes, replicas, rulings.
+    Admin(admin::AdminArgs),
+    /// 输出 OpenAPI 文档 / Print the OpenAPI document.
+    Openapi,
+}
+
+/// Runs the command that the arguments name; the exit code says how it went.
+pub fn run(arguments: Vec<OsString>) -> ExitCode {
+    let parsed = config::parse(Cli::command(), arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    match cli.command {
+        Command::Init(args) => init::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Admin(args) => admin::run(&args),
+        Command::Openapi => openapi::run(),
+    }
+}

@@ -1,0 +1,68 @@
+//! HTTP: request in, one service call, answer out. The only place that knows status codes; no SQL, no rules.
+
+pub mod bearer;
+pub mod body;
+mod directory;
+mod enrolments;
+mod events;
+mod file_body;
+mod forks;
+mod guarded_stream;
+mod health;
+pub mod limits;
+pub mod listener;
+mod observe;
+mod openapi;
+pub mod problem;
+mod records;
+mod router;
+mod setups;
+mod snapshots;
+mod sync;
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, watch};
+
+use crate::clock::Clock;
+use crate::ids::Entropy;
+use crate::service::Backend;
+use limits::HttpLimits;
+
+pub use router::router;
+
+/// What every handler is given.
+#[derive(Clone)]
+pub struct App {
+    /// The engine.
+    pub backend: Arc<dyn Backend>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where request ids come from.
+    pub entropy: Arc<dyn Entropy>,
+    /// How much of everything.
+    pub limits: Arc<HttpLimits>,
+    event_streams: Arc<Semaphore>,
+    shutdown: watch::Receiver<bool>,
+}
+
+impl App {
+    /// Puts the parts together. `shutdown` turns true when the server drains: waiting streams end then.
+    pub fn new(
+        backend: Arc<dyn Backend>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        limits: HttpLimits,
+        shutdown: watch::Receiver<bool>,
+    ) -> Self {
+        let event_streams = Arc::new(Semaphore::new(limits.event_streams_max));
+        Self {
+            backend,
+            clock,
+            entropy,
+            limits: Arc::new(limits),
+            event_streams,
+            shutdown,
+        }
+    }
+}

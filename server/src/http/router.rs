@@ -1,0 +1,96 @@
+//! The router, made from the endpoint table: every row has a handler and every handler a row, or the server does not start.
+
+use std::collections::BTreeMap;
+
+use api_schema::endpoints::{Auth, ENDPOINTS, Endpoint};
+use api_schema::problem::ProblemCode;
+use axum::http::HeaderValue;
+use axum::http::header::ALLOW;
+use axum::routing::{MethodRouter, get, post};
+use axum::{Extension, Router, middleware};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+
+use super::problem::HttpProblem;
+use super::{
+    App, bearer, directory, enrolments, events, forks, health, observe, openapi, problem, records,
+    setups, snapshots, sync,
+};
+
+/// Operation id and handler; the table says under which path, for whom and within which limits.
+fn handlers() -> Vec<(&'static str, MethodRouter<App>)> {
+    vec![
+        ("sync", post(sync::sync)),
+        ("enrol", post(enrolments::enrol)),
+        ("set_up", post(setups::set_up)),
+        ("fork", post(forks::fork)),
+        ("events", get(events::events)),
+        ("list_records", get(records::list_records)),
+        ("get_record", get(records::get_record)),
+        ("directory", get(directory::directory)),
+        ("list_snapshots", get(snapshots::list_snapshots)),
+        ("snapshot_segment", get(snapshots::snapshot_segment)),
+        ("openapi", get(openapi::openapi)),
+        ("live", get(health::live)),
+        ("ready", get(health::ready)),
+    ]
+}
+
+/// The server's whole HTTP side.
+///
+/// # Panics
+/// Table and handlers do not match, which is our own mistake.
+pub fn router(app: App) -> Router {
+    let mut handlers: BTreeMap<_, _> = handlers().into_iter().collect();
+    let mut paths: BTreeMap<&'static str, (MethodRouter<App>, Vec<&'static str>)> = BTreeMap::new();
+    for row in ENDPOINTS {
+        let handler = handlers
+            .remove(row.operation)
+            .unwrap_or_else(|| panic!("BUG: {} has no handler", row.operation));
+        let (routes, allowed) = paths.entry(row.path).or_default();
+        *routes = std::mem::take(routes).merge(guarded(row, handler, &app));
+        allowed.push(row.method.as_str());
+        if row.method == api_schema::endpoints::Method::Get {
+            allowed.push("HEAD");
+        }
+    }
+    assert!(
+        handlers.is_empty(),
+        "BUG: handlers without a row: {:?}",
+        handlers.keys()
+    );
+
+    let mut router = Router::new();
+    for (path, (routes, allowed)) in paths {
+        router = router.route(
+            path,
+            routes.fallback(move || async move { method_not_allowed(&allowed) }),
+        );
+    }
+    router
+        .fallback(|| async { HttpProblem::new(ProblemCode::NotFound) })
+        .layer(CatchPanicLayer::custom(|_| {
+            axum::response::IntoResponse::into_response(HttpProblem::new(ProblemCode::Internal))
+        }))
+        .layer(middleware::from_fn(problem::render))
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            observe::observe,
+        ))
+        .with_state(app)
+}
+
+fn guarded(row: &'static Endpoint, handler: MethodRouter<App>, app: &App) -> MethodRouter<App> {
+    let handler = handler.layer(Extension(row));
+    match row.auth {
+        Auth::Bearer => handler.layer(middleware::from_fn_with_state(app.clone(), bearer::require)),
+        // What shows who asks stands in the body; the service checks it.
+        Auth::None | Auth::OneTimeCode | Auth::ReplicaSignature => handler,
+    }
+}
+
+fn method_not_allowed(allowed: &[&str]) -> HttpProblem {
+    let value = HeaderValue::from_str(&allowed.join(", ")).expect("BUG: methods are plain text");
+    HttpProblem::new(ProblemCode::MethodNotAllowed).header(ALLOW, value)
+}

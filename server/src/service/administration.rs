@@ -1,0 +1,553 @@
+//! What an operator does to a district: units, people, roles, codes, replicas, rulings, copies.
+//!
+//! `gridwork admin` runs these on the data directory itself, or hands them to the server that holds it.
+
+use super::ServiceError;
+use super::district::District;
+use super::gridwork::Gridwork;
+use super::rulings::RulingRequest;
+use crate::import::{
+    Finding, KnownUnits, Parsed, RoleCatalogue, Severity, UnitKind, UnitRow, parse_people,
+    parse_units,
+};
+use crate::store::StoreError;
+use crate::store::sqlite::PersonRow;
+use api_schema::problem::FieldProblem;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use sync_core::directory::{Directory, DirectoryChange, Grant, Unit};
+use sync_core::entry::RulingKind;
+use sync_core::hex;
+use sync_core::ids::{PersonId, Pos, ReplicaId, UnitId};
+use sync_core::messages::{Catalogue, Language};
+
+/// One thing to do. The names are those of the command line.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum AdminRequest {
+    /// List units.
+    Units,
+    /// Add a unit.
+    AddUnit {
+        /// The unit above.
+        parent: UnitId,
+        /// The last part of its code.
+        code: String,
+        /// Its name.
+        name: String,
+        /// Its kind.
+        kind: String,
+    },
+    /// Import units and boundaries.
+    ImportUnits {
+        /// The GeoJSON text.
+        text: String,
+    },
+    /// List people with their roles.
+    People,
+    /// Add a person.
+    AddPerson {
+        /// The name.
+        name: String,
+    },
+    /// Import people and roles.
+    ImportPeople {
+        /// The CSV text.
+        text: String,
+    },
+    /// Give a role.
+    Grant {
+        /// To whom.
+        person: PersonId,
+        /// Which.
+        role: String,
+        /// Where.
+        unit: UnitId,
+    },
+    /// End a role.
+    Revoke {
+        /// Whose.
+        person: PersonId,
+        /// Which.
+        role: String,
+        /// Where.
+        unit: UnitId,
+    },
+    /// Make a one-time enrolment code.
+    Code {
+        /// For whom.
+        person: PersonId,
+    },
+    /// List replicas.
+    Replicas,
+    /// Revoke a replica.
+    RevokeReplica {
+        /// Which.
+        replica: ReplicaId,
+    },
+    /// List what waits for a ruling or a repair.
+    Inbox,
+    /// Rule about a change.
+    Rule {
+        /// The change's place.
+        pos: Pos,
+        /// Admitted, rejected or erased.
+        ruling: RulingKind,
+        /// Who rules.
+        by: PersonId,
+        /// Why.
+        reason: String,
+    },
+    /// Copy the district's file; the log has reached a second place up to there.
+    Copy {
+        /// Where to; must not exist.
+        to: PathBuf,
+    },
+    /// The signed head of the log.
+    Head,
+    /// Prepare the snapshots for first syncs now.
+    Snapshots,
+    /// The clock is right after a jump.
+    AgreeClock,
+}
+
+impl Gridwork {
+    /// Does one thing. The answer is a JSON object.
+    ///
+    /// # Errors
+    /// What is wrong with it, or storage's own.
+    pub async fn administer(
+        &self,
+        district: Option<&str>,
+        request: AdminRequest,
+    ) -> Result<Value, ServiceError> {
+        let district = Arc::clone(self.district(district)?);
+        self.write_first_entries(&district).await?;
+        match request {
+            AdminRequest::Units => Ok(list_units(&district.state().directory)),
+            AdminRequest::AddUnit {
+                parent,
+                code,
+                name,
+                kind,
+            } => add_unit(&district, parent, code, name, kind).await,
+            AdminRequest::ImportUnits { text } => import_units(&district, &text).await,
+            AdminRequest::People => list_people(&district).await,
+            AdminRequest::AddPerson { name } => {
+                let person = self.add_person(&district, &name, None).await?;
+                Ok(json!({ "person": person }))
+            }
+            AdminRequest::ImportPeople { text } => import_people(&district, &text).await,
+            AdminRequest::Grant { person, role, unit } => {
+                self.grant_role(&district, person, &role, unit).await?;
+                Ok(json!({ "granted": true }))
+            }
+            AdminRequest::Revoke { person, role, unit } => {
+                end_role(&district, person, role, unit).await
+            }
+            AdminRequest::Code { person } => {
+                let code = self.make_code(&district, person)?;
+                Ok(
+                    json!({ "code": code, "valid_for_s": super::enrolment::CODE_LIFETIME_MS / 1_000 }),
+                )
+            }
+            AdminRequest::Replicas => list_replicas(&district).await,
+            AdminRequest::RevokeReplica { replica } => revoke_replica(&district, replica).await,
+            AdminRequest::Inbox => list_inbox(&district).await,
+            AdminRequest::Rule {
+                pos,
+                ruling,
+                by,
+                reason,
+            } => {
+                let ruled = district
+                    .rule(RulingRequest {
+                        of: pos,
+                        ruling,
+                        by,
+                        reason,
+                    })
+                    .await?;
+                Ok(json!({ "ruling": ruled }))
+            }
+            AdminRequest::Copy { to } => {
+                Ok(json!({ "copied_to_pos": district.copy_to(to).await? }))
+            }
+            AdminRequest::Head => {
+                let head = district.sign_head(district.state().head)?;
+                Ok(json!({
+                    "epoch": head.epoch, "pos": head.pos, "hash": head.hash.to_string(),
+                    "signed_head": hex::encode(&head.encode()),
+                }))
+            }
+            AdminRequest::Snapshots => self.build_snapshots(&district).await,
+            AdminRequest::AgreeClock => {
+                district.writer().agree_clock()?;
+                Ok(json!({ "agreed": true }))
+            }
+        }
+    }
+}
+
+fn invalid(field: &str, message: impl Into<String>) -> ServiceError {
+    ServiceError::FieldInvalid {
+        errors: vec![FieldProblem {
+            field: field.to_owned(),
+            message: message.into(),
+        }],
+    }
+}
+
+fn list_units(directory: &Directory) -> Value {
+    let units: Vec<_> = directory
+        .units()
+        .map(|unit| {
+            json!({
+                "unit": unit.unit, "parent": unit.parent, "code": unit.code, "name": unit.name, "kind": unit.kind,
+            })
+        })
+        .collect();
+    json!({ "units": units })
+}
+
+fn next_unit(directory: &Directory) -> u32 {
+    directory.units().map(|unit| unit.unit.0).max().unwrap_or(0) + 1
+}
+
+async fn add_unit(
+    district: &District,
+    parent: UnitId,
+    part: String,
+    name: String,
+    kind: String,
+) -> Result<Value, ServiceError> {
+    let directory = Arc::clone(&district.state().directory);
+    let above = directory
+        .unit(parent)
+        .ok_or_else(|| invalid("parent", "no such unit"))?;
+    let kind = UnitKind::parse(&kind).ok_or_else(|| invalid("kind", "no such kind of unit"))?;
+    if !(1..=16).contains(&part.len()) || !part.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(invalid("code", "1 to 16 digits"));
+    }
+    if !(1..=64).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+        return Err(invalid(
+            "name",
+            "1 to 64 characters, none of them a control character",
+        ));
+    }
+    let code = format!("{}.{part}", above.code);
+    if directory.unit_by_code(&code).is_some() {
+        return Err(ServiceError::Conflict {
+            reason: "a unit has this code",
+        });
+    }
+    let unit = district
+        .writer()
+        .run(move |log, now_ms| {
+            let number = UnitId(next_unit(&log.directory()));
+            let unit = Unit {
+                unit: number,
+                parent: Some(parent),
+                code,
+                name,
+                kind: kind.as_str().to_owned(),
+            };
+            log.change_directory(DirectoryChange::Unit(unit), now_ms)?;
+            Ok(number)
+        })
+        .await?;
+    Ok(json!({ "unit": unit }))
+}
+
+async fn import_units(district: &District, text: &str) -> Result<Value, ServiceError> {
+    let directory = Arc::clone(&district.state().directory);
+    let known: KnownUnits = directory
+        .units()
+        .filter_map(|unit| Some((unit.code.clone(), UnitKind::parse(&unit.kind)?)))
+        .collect();
+    let parsed = refuse_errors(parse_units(text.as_bytes(), &known))?;
+    let warnings = describe(&parsed.findings);
+    let rows = parsed.rows;
+    let (added, changed) = district
+        .writer()
+        .run(move |log, now_ms| put_units(log, rows, now_ms))
+        .await?;
+    Ok(json!({ "added": added, "changed": changed, "warnings": warnings }))
+}
+
+fn put_units(
+    log: &mut super::log_writer::LogWriter<'_>,
+    rows: Vec<UnitRow>,
+    now_ms: i64,
+) -> Result<(u64, u64), StoreError> {
+    let (mut added, mut changed) = (0, 0);
+    for row in rows {
+        let directory = log.directory();
+        let parent = row
+            .parent_code
+            .as_deref()
+            .and_then(|code| directory.unit_by_code(code))
+            .map(|unit| unit.unit);
+        let old = directory.unit_by_code(&row.code);
+        let number = old.map_or_else(|| UnitId(next_unit(&directory)), |unit| unit.unit);
+        let unit = Unit {
+            unit: number,
+            parent: parent.or(old.and_then(|unit| unit.parent)),
+            code: row.code,
+            name: row.name,
+            kind: row.kind.as_str().to_owned(),
+        };
+        if old != Some(&unit) {
+            if old.is_some() {
+                changed += 1
+            } else {
+                added += 1
+            }
+            log.change_directory(DirectoryChange::Unit(unit), now_ms)?;
+        }
+        if !row.boundary.is_empty() {
+            let geometry = json!({ "type": "Polygon", "coordinates": row.boundary });
+            log.put_boundary(number, &geometry.to_string())?;
+        }
+    }
+    Ok((added, changed))
+}
+
+async fn list_people(district: &Arc<District>) -> Result<Value, ServiceError> {
+    let people = district
+        .read(|read, state| {
+            let people = read.list_people()?;
+            let rows: Vec<_> = people
+                .into_iter()
+                .map(|person| {
+                    let roles: Vec<_> = state
+                        .directory
+                        .grants(person.person)
+                        .iter()
+                        .filter(|grant| grant.until_ms.is_none())
+                        .map(|grant| json!({ "role": grant.role, "unit": grant.unit }))
+                        .collect();
+                    json!({ "person": person.person, "name": person.name, "external_id": person.external_id, "roles": roles })
+                })
+                .collect();
+            Ok(rows)
+        })
+        .await?;
+    Ok(json!({ "people": people }))
+}
+
+async fn import_people(district: &Arc<District>, text: &str) -> Result<Value, ServiceError> {
+    let directory = Arc::clone(&district.state().directory);
+    let roles = sync_core::documents::DEFAULTS
+        .iter()
+        .find(|(name, _)| *name == "roles")
+        .map_or("", |(_, text)| text);
+    let catalogue =
+        RoleCatalogue::from_document(roles).expect("BUG: the default roles do not parse");
+    let codes: BTreeSet<String> = directory.units().map(|unit| unit.code.clone()).collect();
+    let parsed = refuse_errors(parse_people(text.as_bytes(), &catalogue, &codes))?;
+    let warnings = describe(&parsed.findings);
+    let known: BTreeMap<String, PersonId> = district
+        .read(|read, _| Ok(read.list_people()?))
+        .await?
+        .into_iter()
+        .filter_map(|person| Some((person.external_id?, person.person)))
+        .collect();
+    let rows = parsed.rows;
+    let (added, granted) = district
+        .writer()
+        .run(move |log, now_ms| {
+            let (mut added, mut granted) = (0, 0);
+            for row in rows {
+                let old = row
+                    .external_id
+                    .as_ref()
+                    .and_then(|id| known.get(id))
+                    .copied();
+                let directory = log.directory();
+                let person = match old {
+                    Some(person) => person,
+                    None => {
+                        added += 1;
+                        let person = PersonId(
+                            directory.people().map(|person| person.0).max().unwrap_or(0) + 1,
+                        );
+                        log.change_directory(DirectoryChange::Person { person }, now_ms)?;
+                        person
+                    }
+                };
+                log.put_person(&PersonRow {
+                    person,
+                    name: row.name,
+                    external_id: row.external_id,
+                })?;
+                for (role, code) in row.roles {
+                    let unit = directory.unit_by_code(&code).map(|unit| unit.unit);
+                    let unit = unit.ok_or_else(|| StoreError::Missing(format!("unit {code}")))?;
+                    let holds = directory.grants(person).iter().any(|grant| {
+                        grant.role == role && grant.unit == unit && grant.until_ms.is_none()
+                    });
+                    if !holds {
+                        granted += 1;
+                        let grant = Grant {
+                            person,
+                            role,
+                            unit,
+                            from_ms: now_ms,
+                            until_ms: None,
+                        };
+                        log.change_directory(DirectoryChange::Grant(grant), now_ms)?;
+                    }
+                }
+            }
+            Ok((added, granted))
+        })
+        .await?;
+    Ok(json!({ "added": added, "granted": granted, "warnings": warnings }))
+}
+
+async fn end_role(
+    district: &District,
+    person: PersonId,
+    role: String,
+    unit: UnitId,
+) -> Result<Value, ServiceError> {
+    let state = district.state();
+    let holds = state
+        .directory
+        .grants(person)
+        .iter()
+        .any(|grant| grant.role == role && grant.unit == unit && grant.until_ms.is_none());
+    if !holds {
+        return Err(ServiceError::NotFound);
+    }
+    district
+        .writer()
+        .run(move |log, now_ms| {
+            let ended = DirectoryChange::GrantEnded {
+                person,
+                role,
+                unit,
+                until_ms: now_ms,
+            };
+            log.change_directory(ended, now_ms).map(|_| ())
+        })
+        .await?;
+    Ok(json!({ "ended": true }))
+}
+
+async fn list_replicas(district: &Arc<District>) -> Result<Value, ServiceError> {
+    let replicas = district
+        .read(|read, state| {
+            let mut rows = Vec::new();
+            for replica in state.directory.replicas() {
+                let row = read.find_replica(replica.no)?;
+                rows.push(json!({
+                    "no": replica.no, "replica": replica.replica, "person": replica.person,
+                    "revoked_ms": replica.revoked_ms,
+                    "last_seen_ms": row.as_ref().map(|row| row.last_seen_ms),
+                    "received": row.as_ref().map(|row| row.mark),
+                    "unsent": row.as_ref().map(|row| row.unsent),
+                    "app": row.as_ref().map(|row| row.app.clone()),
+                    "forks": row.as_ref().map(|row| row.forks),
+                }));
+            }
+            Ok(rows)
+        })
+        .await?;
+    Ok(json!({ "replicas": replicas }))
+}
+
+async fn revoke_replica(district: &District, replica: ReplicaId) -> Result<Value, ServiceError> {
+    let state = district.state();
+    let no = state
+        .directory
+        .replica_by_id(replica)
+        .ok_or(ServiceError::NotFound)?
+        .no;
+    district
+        .writer()
+        .run(move |log, now_ms| {
+            log.change_directory(
+                DirectoryChange::ReplicaRevoked {
+                    no,
+                    revoked_ms: now_ms,
+                },
+                now_ms,
+            )
+            .map(|_| ())
+        })
+        .await?;
+    Ok(json!({ "revoked": true }))
+}
+
+async fn list_inbox(district: &Arc<District>) -> Result<Value, ServiceError> {
+    let rows = district
+        .read(|read, _| {
+            let mut rows = Vec::new();
+            for held in read.list_held(i64::MAX, 500)? {
+                let Some(entry) = read.find_entry(held.pos)? else {
+                    continue;
+                };
+                let header = super::context::prepare_again(&entry).header;
+                rows.push(json!({
+                    "pos": held.pos, "verdict": held.verdict, "since_ms": held.since_ms,
+                    "person": entry.person, "replica": entry.replica, "seq": entry.seq,
+                    "intent": header.as_ref().map(|header| header.intent.clone()),
+                    "record": header.as_ref().map(|header| header.record),
+                    "problems": entry.answer.problems,
+                }));
+            }
+            Ok(rows)
+        })
+        .await?;
+    Ok(json!({ "inbox": rows }))
+}
+
+fn refuse_errors<Row>(parsed: Parsed<Row>) -> Result<Parsed<Row>, ServiceError> {
+    if parsed.is_acceptable() {
+        return Ok(parsed);
+    }
+    let errors = parsed
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .map(|finding| FieldProblem {
+            field: finding.field.unwrap_or("file").to_owned(),
+            message: describe_one(finding),
+        })
+        .collect();
+    Err(ServiceError::FieldInvalid { errors })
+}
+
+fn describe(findings: &[Finding]) -> Vec<String> {
+    findings.iter().map(describe_one).collect()
+}
+
+/// One finding in Chinese and English, with its place.
+fn describe_one(finding: &Finding) -> String {
+    use crate::import::Place;
+    let limit = finding
+        .limit
+        .map(|limit| limit.to_string())
+        .unwrap_or_default();
+    let places = [
+        ("field", finding.field.unwrap_or_default()),
+        ("value", finding.value.as_deref().unwrap_or_default()),
+        ("limit", limit.as_str()),
+    ];
+    let text = |language| Catalogue::of(language).text(finding.reason.message_key(), &places);
+    let place = match finding.place {
+        Place::File => String::new(),
+        Place::Line { line } => format!("{line}: "),
+        Place::Feature { index, line } => format!("{line} (#{index}): "),
+    };
+    format!(
+        "{place}{} / {}",
+        text(Language::Chinese),
+        text(Language::English)
+    )
+}

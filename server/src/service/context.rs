@@ -1,0 +1,383 @@
+//! What a decision looks at, put together from the log as it stood before the change. The writer and `verify` share it.
+
+use crate::store::StoreError;
+use crate::store::sqlite::{
+    Contact, DistrictFacts, DistrictRead, EntryRow, RecordRow, WaitKey, earliest_contact_ms,
+};
+use sync_core::change::{ChangeId, FramedChange, Header, Needs, Part, PartClass};
+use sync_core::decide::{Context, Decision, Prepared, admit, prepare};
+use sync_core::directory::{Directory, Replica};
+use sync_core::documents::Documents;
+use sync_core::entry::{EntryKind, Ruling};
+use sync_core::ids::{LogPlace, Pos, ReplicaNo, Seq};
+use sync_core::merge::{Event, RecordState, Stamp, fold};
+use sync_core::time::{Evidence, Interval};
+use sync_core::verdict::{Answer, Verdict};
+
+/// The log as it stood before a place, with the directory of that moment.
+#[derive(Clone, Copy)]
+pub struct LogView<'a> {
+    /// The district's file.
+    pub read: &'a DistrictRead,
+    /// Its facts.
+    pub facts: &'a DistrictFacts,
+    /// The directory before the place.
+    pub directory: &'a Directory,
+    /// The documents in force.
+    pub documents: &'a Documents,
+    /// The last place that counts.
+    pub head: Pos,
+}
+
+/// What a request says of all changes of its batch.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchEvidence<'a> {
+    /// The device's clocks when it was sent.
+    pub sent_at: Evidence,
+    /// The contacts before it.
+    pub contacts: &'a [Contact],
+    /// When it arrived.
+    pub received_ms: i64,
+}
+
+impl LogView<'_> {
+    /// Decides a change at the next place.
+    ///
+    /// # Errors
+    /// Storage's own.
+    pub fn decide(
+        &self,
+        change: &Prepared,
+        replica: &Replica,
+        record: Option<&RecordState>,
+        batch: &BatchEvidence<'_>,
+        time_ms: Option<i64>,
+    ) -> Result<Decision, StoreError> {
+        let mut context = Context {
+            directory: self.directory,
+            documents: self.documents,
+            replica,
+            record,
+            interval: Interval {
+                earliest_ms: i64::MIN,
+                received_ms: batch.received_ms,
+            },
+            sent_at: batch.sent_at,
+            place: self.facts.place(self.head.next()),
+            needs_in_force: true,
+            origin_admitted: false,
+            repairs_quarantined: true,
+            time_ms,
+        };
+        if let Some(header) = &change.header {
+            let contact_ms = earliest_contact_ms(batch.contacts, change.seq);
+            context.interval.earliest_ms = contact_ms.max(self.base_received_ms(header.base)?);
+            context.needs_in_force = self.needs_in_force(header)?;
+            context.origin_admitted = self.origin_admitted(header)?;
+            if let Some(repairs) = header.repairs {
+                let repaired = self.find_quarantined(repairs, replica)?;
+                context.repairs_quarantined = repaired.is_some();
+                context.time_ms = time_ms.or(repaired.map(|entry| entry.time_ms));
+            }
+        }
+        Ok(admit(&context, change))
+    }
+
+    /// When what the author was looking at had arrived. Places that a restore took away bound nothing.
+    fn base_received_ms(&self, base: LogPlace) -> Result<i64, StoreError> {
+        let next_start = self
+            .facts
+            .epochs
+            .iter()
+            .find(|(epoch, _)| *epoch > base.epoch)
+            .map(|(_, start)| *start);
+        let pos = base
+            .pos
+            .min(self.head)
+            .min(next_start.unwrap_or(Pos(u64::MAX)));
+        if pos.0 == 0 {
+            return Ok(i64::MIN);
+        }
+        Ok(self.read.find_received_ms(pos)?.unwrap_or(i64::MIN))
+    }
+
+    fn needs_in_force(&self, header: &Header) -> Result<bool, StoreError> {
+        match header.needs {
+            None => Ok(true),
+            Some(Needs::Record(record)) => {
+                let row = self.read.find_record(record)?;
+                Ok(row.is_some_and(|row| {
+                    row.pos.0 > 0
+                        && row.pos <= self.head
+                        && row.kind != sync_core::kinds::Kind::Unknown
+                }))
+            }
+            Some(Needs::Change(change)) => self.change_in_force(change),
+        }
+    }
+
+    fn change_in_force(&self, change: ChangeId) -> Result<bool, StoreError> {
+        let Some(entry) = self.find_change(change)? else {
+            return Ok(false);
+        };
+        if entry.answer.verdict.is_in_force() {
+            return Ok(true);
+        }
+        let Some(ruling) = self
+            .read
+            .find_ruling(entry.pos)?
+            .filter(|ruling| *ruling <= self.head)
+        else {
+            return Ok(false);
+        };
+        let ruling = self
+            .read
+            .find_entry(ruling)?
+            .map(|entry| read_ruling(&entry))
+            .transpose()?;
+        Ok(ruling.is_some_and(|ruling| ruling.verdict.is_in_force()))
+    }
+
+    /// The entry of a change, if the log has it before the place.
+    fn find_change(&self, change: ChangeId) -> Result<Option<EntryRow>, StoreError> {
+        let Some(replica) = self.directory.replica_by_id(change.replica) else {
+            return Ok(None);
+        };
+        match self
+            .read
+            .find_pos(replica.no, change.seq)?
+            .filter(|pos| *pos <= self.head)
+        {
+            Some(pos) => self.read.find_entry(pos),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether the change that this one repeats is in the log: under its own name, or repeated before.
+    fn origin_admitted(&self, header: &Header) -> Result<bool, StoreError> {
+        let Some(origin) = header.origin else {
+            return Ok(false);
+        };
+        if self
+            .read
+            .find_origin(origin.hash)?
+            .is_some_and(|pos| pos <= self.head)
+        {
+            return Ok(true);
+        }
+        Ok(self
+            .find_change(origin.change)?
+            .is_some_and(|entry| entry.hash == origin.hash))
+    }
+
+    /// The quarantined change of the same person that a repair names, while it still is.
+    fn find_quarantined(
+        &self,
+        repairs: ChangeId,
+        author: &Replica,
+    ) -> Result<Option<EntryRow>, StoreError> {
+        let Some(entry) = self.find_change(repairs)? else {
+            return Ok(None);
+        };
+        let ruled = self
+            .read
+            .find_ruling(entry.pos)?
+            .is_some_and(|ruling| ruling <= self.head);
+        let waits = matches!(
+            entry.answer.verdict,
+            Verdict::Quarantined | Verdict::NotApplied
+        );
+        Ok((waits && !ruled && entry.person == author.person).then_some(entry))
+    }
+
+    /// What a held change waits for.
+    pub fn wait_key(&self, header: &Header, answer: &Answer) -> Option<WaitKey> {
+        use sync_core::verdict::ProblemCode;
+        match answer.problems.first()?.code {
+            ProblemCode::RecordMissing => Some(WaitKey::record(header.record)),
+            ProblemCode::IntentUnknown => Some(WaitKey::intent(&header.intent)),
+            ProblemCode::NeedsMissing => Some(match header.needs? {
+                Needs::Record(record) => WaitKey::record(record),
+                Needs::Change(change) => WaitKey::change(change.replica, change.seq),
+            }),
+            _ => None,
+        }
+    }
+
+    /// A record's state from its row: its image, or the one entry that says it all.
+    ///
+    /// # Errors
+    /// Storage's own, or a corrupt row.
+    pub fn load_state(&self, row: &RecordRow) -> Result<Option<RecordState>, StoreError> {
+        match &row.image {
+            Some(image) => RecordState::from_image(image)
+                .map(Some)
+                .map_err(|error| StoreError::corrupt("record", row.no, error)),
+            None if row.pos.0 == 0 => Ok(None),
+            None => {
+                let missing =
+                    || StoreError::corrupt("record", row.no, "its only entry has no effect");
+                let entry = self.read.find_entry(row.pos)?.ok_or_else(missing)?;
+                let event = self.event_of(&entry, None)?.ok_or_else(missing)?;
+                Ok(Some(RecordState::advance(None, event)))
+            }
+        }
+    }
+
+    /// A record's image, for a page: stored, or made from the one entry that says it all.
+    ///
+    /// # Errors
+    /// Storage's own, or a corrupt row.
+    pub fn image_of(&self, row: &RecordRow) -> Result<Vec<u8>, StoreError> {
+        match &row.image {
+            Some(image) => Ok(image.clone()),
+            None => {
+                let state = self.load_state(row)?;
+                let state = state
+                    .ok_or_else(|| StoreError::corrupt("record", row.no, "it has no state"))?;
+                Ok(state.to_image())
+            }
+        }
+    }
+
+    /// A record's state from all of its entries: the whole fold, for rulings and what a restore took back in.
+    ///
+    /// # Errors
+    /// Storage's own, or a corrupt row.
+    pub fn refold(&self, last: Pos) -> Result<Option<RecordState>, StoreError> {
+        Ok(fold(
+            self.history(last)?
+                .into_iter()
+                .filter_map(|(_, event)| event)
+                .collect(),
+        ))
+    }
+
+    /// A record's state after one more event, from all of its entries.
+    ///
+    /// # Errors
+    /// Storage's own, or a corrupt row.
+    pub fn state_with(
+        &self,
+        row: Option<&RecordRow>,
+        event: Event,
+    ) -> Result<Option<RecordState>, StoreError> {
+        let mut events = match row {
+            Some(row) => self
+                .history(row.last)?
+                .into_iter()
+                .filter_map(|(_, event)| event)
+                .collect(),
+            None => Vec::new(),
+        };
+        events.push(event);
+        Ok(fold(events))
+    }
+
+    /// A record's entries from `last` back to its first, each with the effect it has.
+    ///
+    /// # Errors
+    /// Storage's own, or a corrupt row.
+    pub fn history(&self, last: Pos) -> Result<Vec<(EntryRow, Option<Event>)>, StoreError> {
+        let mut history = Vec::new();
+        let mut next = Some(last);
+        while let Some(pos) = next.filter(|pos| pos.0 > 0) {
+            let entry = self.read.find_entry(pos)?.ok_or_else(|| {
+                StoreError::corrupt(
+                    "entry",
+                    pos,
+                    "a record's history names it, but it is not there",
+                )
+            })?;
+            next = entry.prev;
+            if next.is_some_and(|next| next >= pos) {
+                return Err(StoreError::corrupt(
+                    "entry",
+                    pos,
+                    "a record's history does not go back",
+                ));
+            }
+            let event = match entry.kind {
+                EntryKind::Change => self.event_of(&entry, None)?,
+                EntryKind::Ruling => {
+                    let ruling = read_ruling(&entry)?;
+                    match self.read.find_entry(ruling.of)? {
+                        Some(change) => self.event_of(&change, Some((entry.pos, &ruling)))?,
+                        None => None,
+                    }
+                }
+                EntryKind::Directory => None,
+            };
+            history.push((entry, event));
+        }
+        Ok(history)
+    }
+
+    /// The effect of a change's entry at its own place, or at that of a ruling.
+    pub(super) fn event_of(
+        &self,
+        entry: &EntryRow,
+        ruling: Option<(Pos, &Ruling)>,
+    ) -> Result<Option<Event>, StoreError> {
+        let prepared = prepare_again(entry);
+        let (Some(header), Some(intent), Some(payload)) =
+            (prepared.header, prepared.intent, prepared.payload)
+        else {
+            return Ok(None);
+        };
+        let answer = ruling.map_or_else(|| entry.answer.clone(), |(_, ruling)| ruling.answer());
+        let stamp = Stamp {
+            place: self.facts.place(ruling.map_or(entry.pos, |(at, _)| at)),
+            first_place: entry.first_place.filter(|_| ruling.is_none()),
+            time_ms: entry.time_ms,
+            person: entry.person,
+            whose: header.for_person.map(|whose| whose.person),
+            replica: entry.replica,
+            seq: entry.seq,
+        };
+        Ok(Event::of(intent, &header, payload, &answer, stamp))
+    }
+}
+
+/// Reads a stored change the way it was read when it came.
+pub fn prepare_again(entry: &EntryRow) -> Prepared {
+    let parts = entry.body.as_deref().map(|bytes| Part {
+        class: PartClass::OPEN,
+        salt: None,
+        bytes,
+    });
+    let framed = FramedChange {
+        header: &entry.header,
+        parts: parts.into_iter().collect(),
+    };
+    prepare(&framed, entry.seq, entry.hash)
+}
+
+/// The ruling that an entry holds.
+///
+/// # Errors
+/// A corrupt row.
+pub fn read_ruling(entry: &EntryRow) -> Result<Ruling, StoreError> {
+    serde_json::from_slice(entry.body.as_deref().unwrap_or_default())
+        .map_err(|error| StoreError::corrupt("entry", entry.pos, error))
+}
+
+/// The evidence under which a change was decided, from the receipt that covers it.
+///
+/// # Errors
+/// Storage's own, or that no receipt covers it.
+pub fn stored_evidence(
+    read: &DistrictRead,
+    replica: ReplicaNo,
+    seq: Seq,
+) -> Result<(Evidence, Vec<Contact>, i64), StoreError> {
+    let receipt = read.list_receipts(replica, seq, seq)?.into_iter().next();
+    let receipt = receipt.ok_or_else(|| {
+        StoreError::corrupt(
+            "receipt",
+            format!("{replica}/{seq}"),
+            "no receipt covers this change",
+        )
+    })?;
+    Ok((receipt.sent_at, receipt.contacts, receipt.received_ms))
+}

@@ -1,0 +1,412 @@
+//! One district, open: its writer, its readers, its keys.
+
+use super::ServiceError;
+use super::access_token;
+use super::context::LogView;
+use super::log_writer::WriterState;
+use super::page::{Page, PageRequest, read_page};
+use super::reconcile::{BatchOutcome, PreparedBatch};
+use super::writer::{Writer, WriterSetup};
+use crate::clock::Clock;
+use crate::ids::{Entropy, new_uuid};
+use crate::store::StoreError;
+use crate::store::sqlite::{DistrictRead, DistrictWrite};
+use bytes::Bytes;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use sync_core::change::{Hash, SigningKey};
+use sync_core::decide::prepare;
+use sync_core::documents::Documents;
+use sync_core::ids::{DistrictId, DocumentsVersion, PersonId, Pos, ReplicaId, ReplicaNo, Seq};
+use sync_core::limits;
+use sync_core::wire::{Receipt, RequestBody, SignedHead, Status, SyncRequest, SyncResponse};
+
+/// What a district needs to open.
+pub struct DistrictSetup {
+    /// Its file.
+    pub path: PathBuf,
+    /// Name and key for receipts and heads.
+    pub head_key: (String, SigningKey),
+    /// Name and key for access tokens.
+    pub token_key: (String, ed25519_dalek::SigningKey),
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Whether to start although the clock lies before the last entry.
+    pub clock_agreed: bool,
+}
+
+/// One district, open.
+pub struct District {
+    id: DistrictId,
+    code: String,
+    path: PathBuf,
+    writer: Writer,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+    readers: Mutex<Vec<DistrictRead>>,
+    documents: Arc<Documents>,
+    head_key: (String, SigningKey),
+    token_key: (String, ed25519_dalek::SigningKey),
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    signed_head: Mutex<Option<SignedHead>>,
+}
+
+impl District {
+    /// Opens a district and starts its writer.
+    ///
+    /// # Errors
+    /// Storage's own, a file of a newer version, or a clock that lies before the last entry.
+    pub fn open(setup: DistrictSetup) -> Result<Self, ServiceError> {
+        let documents = Arc::new(Documents::defaults());
+        let write = DistrictWrite::open(&setup.path)?;
+        let (writer, thread) = Writer::start(WriterSetup {
+            write,
+            documents: Arc::clone(&documents),
+            key: setup.head_key.clone(),
+            clock: Arc::clone(&setup.clock),
+            clock_agreed: setup.clock_agreed,
+        })?;
+        let facts = writer.state().facts.clone();
+        Ok(Self {
+            id: facts.id,
+            code: facts.code,
+            path: setup.path,
+            writer,
+            thread: Mutex::new(Some(thread)),
+            readers: Mutex::new(Vec::new()),
+            documents,
+            head_key: setup.head_key,
+            token_key: setup.token_key,
+            clock: setup.clock,
+            entropy: setup.entropy,
+            signed_head: Mutex::new(None),
+        })
+    }
+
+    /// Its id.
+    pub fn id(&self) -> DistrictId {
+        self.id
+    }
+
+    /// Its code.
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// The path of its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its writer.
+    pub fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// The state as of the last commit.
+    pub fn state(&self) -> Arc<WriterState> {
+        self.writer.state()
+    }
+
+    /// The documents in force.
+    pub fn documents(&self) -> &Documents {
+        &self.documents
+    }
+
+    /// Name and public half of the key for access tokens.
+    pub fn token_key(&self) -> (&str, ed25519_dalek::VerifyingKey) {
+        (&self.token_key.0, self.token_key.1.verifying_key())
+    }
+
+    /// Whether the writer still takes work.
+    pub fn is_writing(&self) -> bool {
+        self.thread
+            .lock()
+            .is_ok_and(|thread| thread.as_ref().is_some_and(|thread| !thread.is_finished()))
+    }
+
+    /// Runs `read` on a reading connection, over one state of the database, off the async threads.
+    ///
+    /// # Errors
+    /// Storage's own, or what `read` says.
+    pub async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl FnOnce(&DistrictRead, &Arc<WriterState>) -> Result<T, ServiceError> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        let district = Arc::clone(self);
+        let work = move || district.read_here(|connection| read(connection, &district.state()));
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|source| ServiceError::Internal {
+                what: "a reader panicked",
+                source: Box::new(source),
+            })?
+    }
+
+    /// The same on this thread.
+    ///
+    /// # Errors
+    /// Storage's own, or what `read` says.
+    pub fn read_here<T>(
+        &self,
+        read: impl FnOnce(&DistrictRead) -> Result<T, ServiceError>,
+    ) -> Result<T, ServiceError> {
+        let pooled = self
+            .readers
+            .lock()
+            .ok()
+            .and_then(|mut readers| readers.pop());
+        let connection = match pooled {
+            Some(connection) => connection,
+            None => DistrictRead::open(&self.path)?,
+        };
+        let result = connection.snapshot(read);
+        if let Ok(mut readers) = self.readers.lock()
+            && readers.len() < 16
+        {
+            readers.push(connection);
+        }
+        result
+    }
+
+    /// A fresh access token.
+    ///
+    /// # Errors
+    /// When the key cannot sign.
+    pub fn mint_token(&self, person: PersonId, replica: ReplicaId) -> Result<String, ServiceError> {
+        let token_id = new_uuid(&*self.clock, &*self.entropy);
+        let (key_id, key) = &self.token_key;
+        access_token::mint(
+            key_id,
+            key,
+            self.id.0,
+            person.0,
+            replica.0,
+            token_id,
+            self.clock.wall_ms(),
+        )
+    }
+
+    /// Takes a sync request, decompressed, and answers it after the commit is durable.
+    ///
+    /// # Errors
+    /// A frame that cannot be read, a signature that is not the replica's, storage's own.
+    pub async fn sync(self: &Arc<Self>, body: &Bytes) -> Result<SyncResponse, ServiceError> {
+        let batch = self.prepare(body)?;
+        let (request, replica) = (batch.request.clone(), batch.replica);
+        let outcome = self.writer.reconcile(batch).await?;
+        self.respond(request, replica, outcome).await
+    }
+
+    /// Everything that needs no transaction: frame, signature, chain, header, payload. Runs beside the writer.
+    fn prepare(&self, body: &[u8]) -> Result<PreparedBatch, ServiceError> {
+        let body = RequestBody::read(body)?;
+        let request = &body.request;
+        let state = self.state();
+        let replica = state
+            .directory
+            .replica_by_id(request.replica)
+            .filter(|_| request.district == self.id);
+        let replica = replica.ok_or(ServiceError::SignatureRefused)?;
+        if !body.is_signed_by(&replica.key) {
+            return Err(ServiceError::SignatureRefused);
+        }
+        let batch = body.batch()?;
+        let hashes = batch.chain(
+            self.id,
+            request.replica,
+            request.first_seq,
+            request.prev_hash,
+        );
+        check_chain(request, &hashes)?;
+        let changes = batch
+            .changes
+            .iter()
+            .zip(&hashes)
+            .zip(request.first_seq.0..)
+            .map(|((change, hash), seq)| prepare(change, Seq(seq), *hash))
+            .collect();
+        let receipts = request
+            .receipts
+            .iter()
+            .filter_map(|bytes| self.check_receipt(&state, replica.replica, bytes));
+        Ok(PreparedBatch {
+            replica: replica.no,
+            changes,
+            receipts: receipts.collect(),
+            request: request.clone(),
+        })
+    }
+
+    /// A receipt of an earlier epoch, when it is this replica's and this server's.
+    fn check_receipt(
+        &self,
+        state: &WriterState,
+        replica: ReplicaId,
+        bytes: &[u8],
+    ) -> Option<Receipt> {
+        let receipt = Receipt::decode(bytes).ok()?;
+        let key = state.directory.server_key(&receipt.key_id)?;
+        let earlier = receipt.epoch < state.facts.epoch().0;
+        (earlier && receipt.replica == replica && receipt.is_signed_by(self.id, key))
+            .then_some(receipt)
+    }
+
+    async fn respond(
+        self: &Arc<Self>,
+        request: SyncRequest,
+        replica: ReplicaNo,
+        outcome: BatchOutcome,
+    ) -> Result<SyncResponse, ServiceError> {
+        let status = match (&outcome, request.image_version) {
+            (BatchOutcome { fork: true, .. }, _) => Status::Fork,
+            (BatchOutcome { revoked: true, .. }, _) => Status::Revoked,
+            (_, 0) => Status::UpgradeRequired,
+            _ => Status::Ok,
+        };
+        let token = if request.wants_token && !outcome.revoked && !outcome.fork {
+            Some(self.mint_token(outcome.person, request.replica)?)
+        } else {
+            None
+        };
+        let state = self.state();
+        let (epoch, epoch_start) = state.facts.epoch();
+        let mut response = SyncResponse {
+            request_no: request.request_no,
+            status,
+            epoch,
+            epoch_start,
+            mark: outcome.mark,
+            duplicates: outcome.duplicates,
+            receipts: outcome.receipts,
+            received_ms: outcome.received_ms,
+            safe_seq: outcome.safe_seq,
+            scope: None,
+            items: Vec::new(),
+            cursor: request.cursor,
+            more: false,
+            digest: None,
+            head: None,
+            token,
+            documents: DocumentsVersion(state.directory.documents_version),
+            replica_no: replica,
+        };
+        if status != Status::Ok || request.page_bytes_max == 0 {
+            response.head = Some(self.sign_head(state.head)?);
+            return Ok(response);
+        }
+        let (scope, scope_version, person) = (outcome.scope, outcome.scope_version, outcome.person);
+        let district = Arc::clone(self);
+        let (page, scope) = self
+            .read(move |read, state| {
+                let view = district.view(read, state);
+                let bytes_max = usize::try_from(request.page_bytes_max).unwrap_or(usize::MAX);
+                let page = read_page(
+                    &view,
+                    &PageRequest {
+                        replica,
+                        person,
+                        scope: &scope,
+                        scope_version,
+                        cursor: request.cursor,
+                        wanted: &request.wanted,
+                        bytes_max: bytes_max.min(limits::PAGE_BYTES_MAX),
+                    },
+                )?;
+                Ok((page, scope))
+            })
+            .await?;
+        let Page {
+            items,
+            cursor,
+            more,
+            digest,
+            scope_is_new,
+            head,
+        } = page;
+        response.head = Some(self.sign_head(head)?);
+        (
+            response.items,
+            response.cursor,
+            response.more,
+            response.digest,
+        ) = (items, cursor, more, digest);
+        response.scope = scope_is_new.then_some(scope);
+        Ok(response)
+    }
+
+    /// The log as it stands in a reader's snapshot. The directory may be a commit ahead of it, which no page looks at.
+    pub fn view<'a>(&'a self, read: &'a DistrictRead, state: &'a WriterState) -> LogView<'a> {
+        LogView {
+            read,
+            facts: &state.facts,
+            directory: &state.directory,
+            documents: &self.documents,
+            head: state.head.0,
+        }
+    }
+
+    /// The head under the server's name; one signature a head, however many ask.
+    ///
+    /// # Errors
+    /// Never now; a key in a hardware module may.
+    pub fn sign_head(&self, head: (Pos, Hash)) -> Result<SignedHead, ServiceError> {
+        let epoch = self.state().facts.epoch().0;
+        let mut cached = self
+            .signed_head
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        match &*cached {
+            Some(signed) if (signed.epoch, signed.pos) == (epoch, head.0) => Ok(signed.clone()),
+            _ => {
+                let signed = SignedHead::sign(
+                    self.id,
+                    epoch,
+                    head.0,
+                    head.1,
+                    &self.head_key.0,
+                    &self.head_key.1,
+                );
+                *cached = Some(signed.clone());
+                Ok(signed)
+            }
+        }
+    }
+
+    /// Makes a consistent copy of the district's file, and notes that the log has reached it up to its head.
+    ///
+    /// # Errors
+    /// Storage's own, or the file system's.
+    pub async fn copy_to(&self, to: PathBuf) -> Result<Pos, ServiceError> {
+        let source = self.path.clone();
+        let copied = tokio::task::spawn_blocking(move || -> Result<Pos, StoreError> {
+            DistrictWrite::open(&source)?.copy_to(&to)?;
+            Ok(DistrictRead::open(&to)?.head()?.0)
+        });
+        let pos = copied.await.map_err(|source| ServiceError::Internal {
+            what: "a copy panicked",
+            source: Box::new(source),
+        })??;
+        self.writer.run(move |log, _| log.set_safe(pos)).await?;
+        Ok(pos)
+    }
+}
+
+fn check_chain(request: &SyncRequest, hashes: &[Hash]) -> Result<(), ServiceError> {
+    let Some(last) = hashes.last() else {
+        return Ok(());
+    };
+    let last_seq = request.first_seq.0.checked_add(hashes.len() as u64 - 1);
+    let fits = *last == request.end_hash
+        && last_seq.is_some_and(|seq| {
+            seq < request.head_seq.0 || (seq == request.head_seq.0 && *last == request.head_hash)
+        });
+    // The signature covers the last hash; another one means that the batch is not what was signed.
+    if fits {
+        Ok(())
+    } else {
+        Err(ServiceError::SignatureRefused)
+    }
+}

@@ -1,0 +1,497 @@
+//! The engine behind the HTTP side: a data directory with its districts, open and locked.
+
+use super::access_token::TokenKey;
+use super::district::{District, DistrictSetup};
+use super::{AcceptedCodings, SegmentFile};
+use super::{Answer, Backend, Caller, ServiceError};
+use crate::clock::Clock;
+use crate::ids::{Entropy, new_uuid};
+use crate::language::Language;
+use crate::store::StoreError;
+use crate::store::sqlite::control::{Control, KnownDistrict};
+use crate::store::sqlite::{Bucket, DistrictFacts, DistrictWrite, check_sqlite_version};
+use api_schema::directory::Directory;
+use api_schema::enrolment::{EnrolmentAnswer, EnrolmentRequest};
+use api_schema::fork::ForkRequest;
+use api_schema::health::Ready;
+use api_schema::record::{RecordDetail, RecordPage, RecordQuery};
+use api_schema::setup::{SetupAnswer, SetupRequest};
+use api_schema::snapshot::SnapshotList;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use sync_core::change::{Hash, SigningKey};
+use sync_core::directory::DirectoryChange;
+use sync_core::ids::{DistrictId, Epoch, PersonId, Pos, ReplicaId, UnitId};
+use sync_core::scope::Scope;
+use sync_core::wire::RequestBody;
+use tokio_stream::wrappers::BroadcastStream;
+use uuid::Uuid;
+
+/// A data directory, open and locked.
+pub struct Gridwork {
+    pub(super) control: Mutex<Control>,
+    pub(super) districts: BTreeMap<DistrictId, Arc<District>>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) data: PathBuf,
+    pub(super) code_attempts: super::enrolment::Attempts,
+    _lock: File,
+}
+
+/// How to open a data directory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OpenOptions {
+    /// Start although the clock lies before the last entry: an operator agrees.
+    pub clock_agreed: bool,
+    /// Start a new epoch: the files were put back from a copy.
+    pub restored: bool,
+}
+
+/// Takes the lock that makes one process the only one on a data directory. It ends with the file's handle.
+///
+/// # Errors
+/// That another process holds it, or the file system's own.
+pub fn lock_data(data: &Path) -> Result<File, ServiceError> {
+    let path = data.join("gridwork.lock");
+    let failed = |source| StoreError::File {
+        path: path.display().to_string(),
+        source,
+    };
+    std::fs::create_dir_all(data).map_err(failed)?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Missing(format!(
+            "another gridwork serves {}; stop it first, or use another directory",
+            data.display()
+        ))
+        .into()),
+        Err(TryLockError::Error(source)) => Err(failed(source).into()),
+    }
+}
+
+impl Gridwork {
+    /// Opens every district of a data directory.
+    ///
+    /// # Errors
+    /// Another process on the directory, a file of a newer version, a district's file that is older than what this
+    /// server had answered, a clock that lies before the last entry, storage's own.
+    pub fn open(
+        data: &Path,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        options: OpenOptions,
+    ) -> Result<Self, ServiceError> {
+        check_sqlite_version()?;
+        let lock = lock_data(data)?;
+        let control = Control::open(&data.join("control.db"))?;
+        let mut districts = BTreeMap::new();
+        for known in control.list_districts()? {
+            let path = district_path(data, &known.code);
+            check_restored(&path, &known, &control, &*clock, options.restored)?;
+            let (head_key_id, head_seed) = control.get_key(&known.code, "head")?;
+            let (token_key_id, token_seed) = control.get_key(&known.code, "token")?;
+            let district = District::open(DistrictSetup {
+                path,
+                head_key: (head_key_id, SigningKey::from_seed(&head_seed)),
+                token_key: (
+                    format!("{}-{token_key_id}", known.code),
+                    ed25519_dalek::SigningKey::from_bytes(&token_seed),
+                ),
+                clock: Arc::clone(&clock),
+                entropy: Arc::clone(&entropy),
+                clock_agreed: options.clock_agreed,
+            })?;
+            let state = district.state();
+            control.note_head(&known.code, state.facts.epoch().0, state.head)?;
+            districts.insert(known.id, Arc::new(district));
+        }
+        Ok(Self {
+            control: Mutex::new(control),
+            districts,
+            clock,
+            entropy,
+            data: data.to_owned(),
+            code_attempts: super::enrolment::Attempts::default(),
+            _lock: lock,
+        })
+    }
+
+    /// Makes an empty district: its file, its keys, its first unit. The directory must not be served meanwhile.
+    ///
+    /// # Errors
+    /// A code or time zone that is none, a district that exists, storage's own.
+    pub fn init(
+        data: &Path,
+        code: &str,
+        name: &str,
+        time_zone: &str,
+        clock: &dyn Clock,
+        entropy: &dyn Entropy,
+    ) -> Result<DistrictId, ServiceError> {
+        check_sqlite_version()?;
+        let _lock = lock_data(data)?;
+        check_init(code, name, time_zone)?;
+        let control = Control::open(&data.join("control.db"))?;
+        if control
+            .list_districts()?
+            .iter()
+            .any(|known| known.code == code)
+        {
+            return Err(ServiceError::Conflict {
+                reason: "the district exists",
+            });
+        }
+        let path = district_path(data, code);
+        if let Some(parent) = path.parent() {
+            let failed = |source| StoreError::File {
+                path: parent.display().to_string(),
+                source,
+            };
+            std::fs::create_dir_all(parent).map_err(failed)?;
+        }
+        let id = DistrictId(new_uuid(clock, entropy));
+        let write = DistrictWrite::open(&path)?;
+        let facts = DistrictFacts {
+            id,
+            code: code.to_owned(),
+            name: name.to_owned(),
+            time_zone: time_zone.to_owned(),
+            epochs: vec![(Epoch(1), Pos(0))],
+            safe_pos: Pos(0),
+        };
+        write.create(&facts, clock.wall_ms())?;
+        drop(write);
+        let known = KnownDistrict {
+            code: code.to_owned(),
+            id,
+            name: name.to_owned(),
+            last_epoch: Epoch(1),
+            head: (Pos(0), Hash::ZERO),
+        };
+        control.insert_district(&known)?;
+        for purpose in ["head", "token"] {
+            let mut seed = [0; 32];
+            entropy.fill(&mut seed);
+            control.insert_key(code, purpose, "k1", &seed)?;
+        }
+        Ok(id)
+    }
+
+    /// Writes the first entries of a district that has none: its key and its own unit.
+    ///
+    /// # Errors
+    /// Storage's own.
+    pub async fn write_first_entries(&self, district: &Arc<District>) -> Result<(), ServiceError> {
+        if district.state().head.0 > Pos(0) {
+            return Ok(());
+        }
+        let seed = self.lock_control().get_key(district.code(), "head")?;
+        let key = SigningKey::from_seed(&seed.1).verifying_key();
+        let facts = district.state().facts.clone();
+        let hashes = sync_core::documents::DEFAULTS
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), Hash::of(&[text.as_bytes()]).to_string()))
+            .collect();
+        district
+            .writer()
+            .run(move |log, now_ms| {
+                let first = DirectoryChange::ServerKey {
+                    id: seed.0,
+                    key,
+                    signature: String::new(),
+                };
+                log.change_directory(first, now_ms)?;
+                log.change_directory(DirectoryChange::Documents { version: 1, hashes }, now_ms)?;
+                for (name, text) in sync_core::documents::DEFAULTS {
+                    log.put_document(name, 1, text)?;
+                }
+                let unit = sync_core::directory::Unit {
+                    unit: UnitId(1),
+                    parent: None,
+                    code: facts.code,
+                    name: facts.name,
+                    kind: "district".into(),
+                };
+                log.change_directory(DirectoryChange::Unit(unit), now_ms)
+                    .map(|_| ())
+            })
+            .await
+    }
+
+    /// The districts that are open.
+    pub fn districts(&self) -> impl Iterator<Item = &Arc<District>> {
+        self.districts.values()
+    }
+
+    /// A district by its code; the only one when no code is given.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`].
+    pub fn district(&self, code: Option<&str>) -> Result<&Arc<District>, ServiceError> {
+        match code {
+            Some(code) => self
+                .districts
+                .values()
+                .find(|district| district.code() == code),
+            None if self.districts.len() == 1 => self.districts.values().next(),
+            None => None,
+        }
+        .ok_or(ServiceError::NotFound)
+    }
+
+    pub(super) fn lock_control(&self) -> std::sync::MutexGuard<'_, Control> {
+        self.control
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub(super) fn district_of(&self, caller: &Caller) -> Result<&Arc<District>, ServiceError> {
+        let district = self
+            .districts
+            .get(&DistrictId(caller.district))
+            .ok_or(ServiceError::NotFound)?;
+        let state = district.state();
+        let replica = state
+            .directory
+            .replica_by_id(ReplicaId(caller.replica))
+            .ok_or(ServiceError::Forbidden)?;
+        if replica.revoked_ms.is_some() {
+            return Err(ServiceError::Revoked);
+        }
+        if replica.person.0 != caller.person {
+            return Err(ServiceError::Forbidden);
+        }
+        Ok(district)
+    }
+
+    /// What a caller may read now.
+    pub(super) fn scope_of(&self, district: &District, caller: &Caller) -> Scope {
+        let state = district.state();
+        Scope::of(
+            &state.directory,
+            district.documents(),
+            PersonId(caller.person),
+            self.clock.wall_ms(),
+        )
+    }
+
+    /// Notes the heads, so that an older file put in a district's place is found out at the next start.
+    ///
+    /// # Errors
+    /// Storage's own.
+    pub fn note_heads(&self) -> Result<(), ServiceError> {
+        for district in self.districts.values() {
+            let state = district.state();
+            self.lock_control()
+                .note_head(district.code(), state.facts.epoch().0, state.head)?;
+        }
+        Ok(())
+    }
+}
+
+/// The file of a district.
+pub fn district_path(data: &Path, code: &str) -> PathBuf {
+    data.join("districts").join(format!("{code}.db"))
+}
+
+fn check_init(code: &str, name: &str, time_zone: &str) -> Result<(), ServiceError> {
+    let mut errors = Vec::new();
+    let mut wrong = |field: &str, reason: &str| {
+        errors.push(api_schema::problem::FieldProblem {
+            field: field.to_owned(),
+            message: reason.to_owned(),
+        });
+    };
+    if !(1..=32).contains(&code.len()) || !code.bytes().all(|byte| byte.is_ascii_digit()) {
+        wrong("district", "1 to 32 digits");
+    }
+    if name.trim().is_empty() || name.chars().count() > 64 || name.chars().any(char::is_control) {
+        wrong(
+            "name",
+            "1 to 64 characters, none of them a control character",
+        );
+    }
+    if time_zone.parse::<chrono_tz::Tz>().is_err() {
+        wrong("time_zone", "not a time zone of the IANA list");
+    }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(ServiceError::FieldInvalid { errors })
+    }
+}
+
+/// Refuses a file that is older than what this server had answered, unless a new epoch is asked for, which it begins.
+fn check_restored(
+    path: &Path,
+    known: &KnownDistrict,
+    control: &Control,
+    clock: &dyn Clock,
+    restored: bool,
+) -> Result<(), ServiceError> {
+    if !path.exists() {
+        return Err(StoreError::Missing(format!(
+            "the file of district {} is missing: {}",
+            known.code,
+            path.display()
+        ))
+        .into());
+    }
+    let write = DistrictWrite::open(path)?;
+    let (epoch, _) = write.facts()?.epoch();
+    if restored {
+        let head = write.head()?;
+        let epoch = Epoch(epoch.0.max(known.last_epoch.0) + 1);
+        write.insert_epoch(epoch, head.0, clock.wall_ms())?;
+        control.note_head(&known.code, epoch, head)?;
+        return Ok(());
+    }
+    let noted = write.list_heads_before(known.head.0, 1)?;
+    let same = known.head.0 == Pos(0) || noted.first() == Some(&known.head);
+    if epoch < known.last_epoch || !same {
+        return Err(StoreError::Missing(format!(
+            "the file of district {} is older than what this server has answered (place {}); if it was put back from a copy, start with --restored",
+            known.code, known.head.0
+        ))
+        .into());
+    }
+    Ok(())
+}
+
+impl Backend for Gridwork {
+    fn token_key(&self, key_id: &str) -> Option<TokenKey> {
+        self.districts.values().find_map(|district| {
+            let (id, public_key) = district.token_key();
+            (id == key_id).then(|| TokenKey {
+                district: district.id().0,
+                public_key,
+            })
+        })
+    }
+
+    fn sync(&self, body: Bytes) -> Answer<'_, Vec<u8>> {
+        Box::pin(async move {
+            let district = RequestBody::read(&body)?.request.district;
+            let district = self
+                .districts
+                .get(&district)
+                .ok_or(ServiceError::SignatureRefused)?;
+            Ok(district.sync(&body).await?.encode())
+        })
+    }
+
+    fn enrol(&self, request: EnrolmentRequest) -> Answer<'_, EnrolmentAnswer> {
+        Box::pin(self.enrol_replica(request))
+    }
+
+    fn set_up(&self, request: SetupRequest) -> Answer<'_, SetupAnswer> {
+        Box::pin(self.set_up_administrator(request))
+    }
+
+    fn fork(&self, request: ForkRequest) -> Answer<'_, EnrolmentAnswer> {
+        Box::pin(self.continue_fork(request))
+    }
+
+    fn list_records(&self, caller: Caller, query: RecordQuery) -> Answer<'_, RecordPage> {
+        Box::pin(self.list_records_of(caller, query))
+    }
+
+    fn get_record(
+        &self,
+        caller: Caller,
+        record: Uuid,
+        language: Language,
+    ) -> Answer<'_, RecordDetail> {
+        Box::pin(self.get_record_of(caller, record, language))
+    }
+
+    fn directory(&self, caller: Caller) -> Answer<'_, Directory> {
+        Box::pin(self.directory_of(caller))
+    }
+
+    fn list_snapshots(&self, caller: Caller) -> Answer<'_, SnapshotList> {
+        Box::pin(self.list_snapshots_of(caller))
+    }
+
+    fn snapshot_segment(
+        &self,
+        caller: Caller,
+        name: String,
+        segment: u32,
+        accepted: AcceptedCodings,
+    ) -> Answer<'_, SegmentFile> {
+        Box::pin(self.open_segment(caller, name, segment, accepted))
+    }
+
+    fn subscribe(&self, caller: Caller) -> Answer<'_, BoxStream<'static, ()>> {
+        Box::pin(async move {
+            let district = self.district_of(&caller)?;
+            let district = Arc::clone(district);
+            let clock = Arc::clone(&self.clock);
+            let commits = BroadcastStream::new(district.writer().subscribe());
+            let replica = ReplicaId(caller.replica);
+            let nudges = commits
+                // A receiver that fell behind may have missed its own news: it is nudged, and asks.
+                .take_while(move |commit| {
+                    let revoked = commit.as_ref().is_ok_and(|state| {
+                        state
+                            .directory
+                            .replica_by_id(replica)
+                            .is_none_or(|found| found.revoked_ms.is_some())
+                    });
+                    std::future::ready(!revoked)
+                })
+                .filter_map(move |commit| {
+                    let nudge = match commit {
+                        Err(_) => true,
+                        Ok(state) => {
+                            let scope = Scope::of(
+                                &state.directory,
+                                district.documents(),
+                                PersonId(caller.person),
+                                clock.wall_ms(),
+                            );
+                            let sees = |bucket: &Bucket| {
+                                scope.contains(bucket.kind, bucket.unit, bucket.desk)
+                            };
+                            state.touched.iter().any(sees) || state.directory_changed
+                        }
+                    };
+                    std::future::ready(nudge.then_some(()))
+                });
+            Ok(nudges.boxed())
+        })
+    }
+
+    fn ready(&self) -> Answer<'_, Ready> {
+        Box::pin(async move {
+            let mut failed = Vec::new();
+            for district in self.districts.values() {
+                if !district.is_writing()
+                    || district.writer().run(|log, _| log.touch()).await.is_err()
+                {
+                    failed.push(format!("write:{}", district.code()));
+                }
+            }
+            if failed.is_empty() {
+                Ok(Ready {
+                    ready: true,
+                    checks: vec!["write".into(), "clock".into()],
+                })
+            } else {
+                Err(ServiceError::NotReady { failed })
+            }
+        })
+    }
+}

@@ -1,0 +1,379 @@
+//! The writer's hand on the log: what it knows in memory, and the steps that every entry takes, inside one group.
+
+use super::context::LogView;
+use crate::store::StoreError;
+use crate::store::sqlite::{
+    Bucket, DistrictFacts, DistrictWrite, NewEntry, PersonRow, RecordRow, ReplicaRow, WaitKey,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use sync_core::change::{Hash, SigningKey};
+use sync_core::digest::SetDigest;
+use sync_core::directory::{Directory, DirectoryChange};
+use sync_core::documents::Documents;
+use sync_core::entry::{EntryKind, Ruling, RulingKind, chained_body, log_hash};
+use sync_core::ids::{PersonId, Pos, ScopeVersion, UnitId};
+use sync_core::kinds::Kind;
+use sync_core::merge::RecordState;
+use sync_core::scope::Scope;
+
+/// What the writer knows between groups. A group works on a copy, which takes the original's place after the commit.
+#[derive(Clone, Debug)]
+pub struct WriterState {
+    /// The district's facts.
+    pub facts: DistrictFacts,
+    /// The last place and the log's hash there.
+    pub head: (Pos, Hash),
+    /// The directory as of the head.
+    pub directory: Arc<Directory>,
+    next_record_no: i64,
+    buckets: BTreeMap<Bucket, SetDigest>,
+    waits: BTreeSet<WaitKey>,
+    /// The buckets that this group touched; the nudge after the commit names them.
+    pub touched: BTreeSet<Bucket>,
+    /// Whether this group changed the directory.
+    pub directory_changed: bool,
+    pending_rulings: Vec<Ruling>,
+}
+
+impl WriterState {
+    /// Reads the state as of the last commit.
+    ///
+    /// # Errors
+    /// Storage's own, or a corrupt row.
+    pub fn load(write: &DistrictWrite) -> Result<Self, StoreError> {
+        let mut directory = Directory::default();
+        for (pos, body) in write.list_directory(Pos(0))? {
+            let change = serde_json::from_slice(&body)
+                .map_err(|error| StoreError::corrupt("entry", pos, error))?;
+            directory.apply(pos, change);
+        }
+        Ok(Self {
+            facts: write.facts()?,
+            head: write.head()?,
+            directory: Arc::new(directory),
+            next_record_no: write.last_record_no()? + 1,
+            buckets: write.list_buckets()?.into_iter().collect(),
+            waits: write.list_wait_keys()?.into_iter().collect(),
+            touched: BTreeSet::new(),
+            directory_changed: false,
+            pending_rulings: Vec::new(),
+        })
+    }
+}
+
+/// The log, open for appending inside one group.
+pub struct LogWriter<'a> {
+    write: &'a DistrictWrite,
+    documents: &'a Documents,
+    key: (&'a str, &'a SigningKey),
+    state: WriterState,
+}
+
+impl<'a> LogWriter<'a> {
+    /// Starts on a copy of the writer's state.
+    pub fn new(
+        write: &'a DistrictWrite,
+        documents: &'a Documents,
+        key: (&'a str, &'a SigningKey),
+        state: &WriterState,
+    ) -> Self {
+        let mut state = state.clone();
+        state.touched.clear();
+        state.directory_changed = false;
+        Self {
+            write,
+            documents,
+            key,
+            state,
+        }
+    }
+
+    /// Writes what is kept once a group, and hands back the state that holds after the commit.
+    ///
+    /// # Errors
+    /// Storage's own.
+    pub fn finish(self, head_before: Pos) -> Result<WriterState, StoreError> {
+        assert!(
+            self.state.pending_rulings.is_empty(),
+            "BUG: a ruling was put off and forgotten"
+        );
+        for bucket in &self.state.touched {
+            self.write.put_bucket(*bucket, self.state.buckets[bucket])?;
+        }
+        if self.state.head.0 > head_before {
+            self.write
+                .insert_head(self.state.head.0, self.state.head.1)?;
+        }
+        Ok(self.state)
+    }
+
+    pub(super) fn write(&self) -> &'a DistrictWrite {
+        self.write
+    }
+
+    pub(super) fn facts(&self) -> &DistrictFacts {
+        &self.state.facts
+    }
+
+    /// The directory as of the last place.
+    pub fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.state.directory)
+    }
+
+    pub(super) fn head(&self) -> (Pos, Hash) {
+        self.state.head
+    }
+
+    pub(super) fn key(&self) -> &'a SigningKey {
+        self.key.1
+    }
+
+    pub(super) fn key_id(&self) -> &'a str {
+        self.key.0
+    }
+
+    /// The log as it stands before the next place.
+    pub(super) fn view(&self) -> LogView<'_> {
+        LogView {
+            read: self.write,
+            facts: &self.state.facts,
+            directory: &self.state.directory,
+            documents: self.documents,
+            head: self.state.head.0,
+        }
+    }
+
+    pub(super) fn next_record_no(&mut self) -> i64 {
+        let no = self.state.next_record_no;
+        self.state.next_record_no += 1;
+        no
+    }
+
+    pub(super) fn note_wait(&mut self, key: Option<WaitKey>) {
+        self.state.waits.extend(key);
+    }
+
+    pub(super) fn is_waited_for(&self, key: &WaitKey) -> bool {
+        self.state.waits.contains(key)
+    }
+
+    pub(super) fn defer_ruling(&mut self, ruling: Ruling) {
+        self.state.pending_rulings.push(ruling);
+    }
+
+    pub(super) fn flush_rulings(&mut self, now_ms: i64) -> Result<(), StoreError> {
+        for ruling in std::mem::take(&mut self.state.pending_rulings) {
+            self.rule(&ruling, now_ms)?;
+        }
+        Ok(())
+    }
+
+    /// Appends a row at the next place and moves the head.
+    pub(super) fn append(
+        &mut self,
+        entry: &NewEntry<'_>,
+        chained: &[u8],
+    ) -> Result<Pos, StoreError> {
+        let (last, prev_hash) = self.state.head;
+        let pos = last.next();
+        self.write.append_entry(pos, entry)?;
+        self.state.head = (pos, log_hash(prev_hash, pos, entry.kind, chained));
+        Ok(pos)
+    }
+
+    /// Puts a record's new state into its row and the digests. Answers with where it was, when it moved.
+    pub(super) fn set_state(
+        &mut self,
+        row: &mut RecordRow,
+        state: &RecordState,
+        image: Option<Vec<u8>>,
+        old: Option<&RecordRow>,
+    ) -> Option<(UnitId, Option<UnitId>)> {
+        if let Some(old) = old.filter(|old| old.kind != Kind::Unknown) {
+            self.change_bucket(old, SetDigest::remove);
+        }
+        // While nobody made it, a record is in nobody's scope, whatever was added to it.
+        row.kind = if state.created.is_some() {
+            state.kind
+        } else {
+            Kind::Unknown
+        };
+        (row.unit, row.desk, row.pos, row.image) = (state.unit, state.desk, state.pos, image);
+        if row.kind != Kind::Unknown {
+            self.change_bucket(row, SetDigest::add);
+        }
+        let old = old?;
+        if (old.kind, old.unit, old.desk) == (row.kind, row.unit, row.desk) {
+            return None;
+        }
+        let was_unit = if old.kind == Kind::Unknown {
+            UnitId(0)
+        } else {
+            old.unit
+        };
+        Some((was_unit, old.desk.filter(|_| old.kind != Kind::Unknown)))
+    }
+
+    fn change_bucket(
+        &mut self,
+        row: &RecordRow,
+        change: fn(&mut SetDigest, sync_core::ids::RecordId, Pos),
+    ) {
+        let bucket = Bucket {
+            kind: row.kind,
+            unit: row.unit,
+            desk: row.desk,
+        };
+        change(
+            self.state.buckets.entry(bucket).or_default(),
+            row.id,
+            row.pos,
+        );
+        self.state.touched.insert(bucket);
+    }
+
+    /// Appends a ruling and gives its record the state that follows.
+    ///
+    /// # Errors
+    /// Storage's own, or that the log has no such change.
+    pub fn rule(&mut self, ruling: &Ruling, now_ms: i64) -> Result<Pos, StoreError> {
+        let pos = self.state.head.0.next();
+        let entry = self
+            .write
+            .find_entry(ruling.of)?
+            .ok_or_else(|| StoreError::Missing(format!("the log has no place {}", ruling.of)))?;
+        let mut row = entry
+            .record
+            .map(|no| self.write.get_record_by_no(no))
+            .transpose()?;
+        let (no, prev) = (
+            row.as_ref().map(|row| row.no),
+            row.as_ref().map(|row| row.last),
+        );
+        let mut was = None;
+        if let Some(row) = &mut row {
+            let old = row.clone();
+            row.last = pos;
+            let moves = matches!(ruling.ruling, RulingKind::Released | RulingKind::Admitted);
+            let event = self
+                .view()
+                .event_of(&entry, Some((pos, ruling)))?
+                .filter(|_| moves);
+            if let Some(event) = event {
+                let state = self.view().state_with(Some(&old), event)?;
+                let state = state.expect("BUG: a fold over an event is a state");
+                let image = state.to_image();
+                was = self.set_state(row, &state, Some(image), Some(&old));
+            }
+            self.write.update_record(row)?;
+        }
+        if ruling.ruling == RulingKind::Erased {
+            self.write.erase_sealed(ruling.of)?;
+        } else {
+            self.write.end_held(ruling.of, pos)?;
+        }
+        let body = serde_json::to_vec(ruling).expect("BUG: a ruling is always JSON");
+        let appended = NewEntry {
+            kind: EntryKind::Ruling,
+            admission: None,
+            received_ms: now_ms,
+            record: no,
+            prev,
+            header: None,
+            body: Some(&body),
+            was,
+        };
+        self.append(&appended, &chained_body(now_ms, &body))
+    }
+
+    /// Appends a directory entry and folds it in.
+    ///
+    /// # Errors
+    /// Storage's own.
+    pub fn change_directory(
+        &mut self,
+        change: DirectoryChange,
+        now_ms: i64,
+    ) -> Result<Pos, StoreError> {
+        let body = serde_json::to_vec(&change).expect("BUG: a directory entry is always JSON");
+        let entry = NewEntry {
+            kind: EntryKind::Directory,
+            admission: None,
+            received_ms: now_ms,
+            record: None,
+            prev: None,
+            header: None,
+            body: Some(&body),
+            was: None,
+        };
+        let pos = self.append(&entry, &chained_body(now_ms, &body))?;
+        if let DirectoryChange::Replica(replica) = &change {
+            self.write
+                .put_replica(&ReplicaRow::new(replica.no, now_ms))?;
+        }
+        self.state.directory_changed = true;
+        Arc::make_mut(&mut self.state.directory).apply(pos, change);
+        Ok(pos)
+    }
+
+    /// A person's scope now, under a new version when it differs from the last one.
+    pub(super) fn current_scope(
+        &self,
+        person: PersonId,
+        now_ms: i64,
+    ) -> Result<(Scope, ScopeVersion), StoreError> {
+        let scope = Scope::of(&self.state.directory, self.documents, person, now_ms);
+        let bytes = scope.encode();
+        let version = match self.write.find_scope(person)? {
+            Some((version, stored)) if stored == bytes => version,
+            last => {
+                let version = ScopeVersion(last.map_or(0, |(version, _)| version.0) + 1);
+                self.write.insert_scope(person, version, &bytes)?;
+                version
+            }
+        };
+        Ok((scope, version))
+    }
+
+    /// Notes that the log has reached the second place up to `pos`.
+    ///
+    /// # Errors
+    /// Storage's own.
+    pub fn set_safe(&mut self, pos: Pos) -> Result<(), StoreError> {
+        self.state.facts.safe_pos = pos.min(self.state.head.0);
+        self.write.put_safe_pos(self.state.facts.safe_pos)
+    }
+
+    /// Writes a person's name beside the directory, where it can be erased.
+    ///
+    /// # Errors
+    /// Storage's own.
+    pub fn put_person(&self, person: &PersonRow) -> Result<(), StoreError> {
+        self.write.put_person(person)
+    }
+
+    /// Writes a unit's boundary.
+    ///
+    /// # Errors
+    /// Storage's own.
+    pub fn put_boundary(&self, unit: UnitId, geojson: &str) -> Result<(), StoreError> {
+        self.write.put_boundary(unit, geojson)
+    }
+
+    /// Stores a version of a document's text.
+    ///
+    /// # Errors
+    /// Storage's own.
+    pub fn put_document(&self, name: &str, version: u32, text: &str) -> Result<(), StoreError> {
+        self.write.put_document(name, version, text)
+    }
+
+    /// A write of its own that changes nothing anybody reads: shows that writing works.
+    ///
+    /// # Errors
+    /// Storage's own.
+    pub fn touch(&self) -> Result<(), StoreError> {
+        self.write.put_safe_pos(self.state.facts.safe_pos)
+    }
+}

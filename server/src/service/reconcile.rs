@@ -1,0 +1,566 @@
+//! Reconciling one batch inside the write transaction: duplicates, forks, decisions, effects, receipt, releases.
+
+use super::context::{BatchEvidence, LogView, prepare_again, stored_evidence};
+use super::log_writer::LogWriter;
+use crate::store::StoreError;
+use crate::store::sqlite::{
+    Contact, NewEntry, ReceiptRow, RecordRow, ReplicaRow, WaitKey, contacts_after,
+};
+use sync_core::change::{Hash, Header, Signature};
+use sync_core::decide::{Decision, Prepared};
+use sync_core::directory::Replica;
+use sync_core::entry::{Admission, EntryKind, Ruling, RulingKind};
+use sync_core::ids::{LogPlace, PersonId, Pos, ReplicaNo, ScopeVersion, Seq};
+use sync_core::kinds::Kind;
+use sync_core::merge::{Event, RecordState, Stamp};
+use sync_core::scope::Scope;
+use sync_core::verdict::{Marks, Verdict};
+use sync_core::wire::{Receipt, SyncRequest};
+
+/// A request that was read, checked and prepared beside the writer.
+#[derive(Clone, Debug)]
+pub struct PreparedBatch {
+    /// The request's fields.
+    pub request: SyncRequest,
+    /// The author's replica, whose key signed the request.
+    pub replica: ReplicaNo,
+    /// The changes, chained from `request.first_seq` after `request.prev_hash`.
+    pub changes: Vec<Prepared>,
+    /// Receipts of earlier epochs whose signatures are this server's.
+    pub receipts: Vec<Receipt>,
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug)]
+pub struct BatchOutcome {
+    /// Whether another chain was found under the replica's name; nothing was taken then.
+    pub fork: bool,
+    /// Whether the replica was revoked.
+    pub revoked: bool,
+    /// The last change that the log has of the replica.
+    pub mark: Seq,
+    /// How many changes of the batch it had before.
+    pub duplicates: u64,
+    /// The receipts for the batch.
+    pub receipts: Vec<Receipt>,
+    /// When the request arrived.
+    pub received_ms: i64,
+    /// The replica's last change that has reached the second place.
+    pub safe_seq: Seq,
+    /// Whose replica.
+    pub person: PersonId,
+    /// The person's scope and its version.
+    pub scope: Scope,
+    /// See `scope`.
+    pub scope_version: ScopeVersion,
+}
+
+impl LogWriter<'_> {
+    /// Reconciles one batch.
+    ///
+    /// # Errors
+    /// Storage's own; the caller rolls the whole group back then.
+    pub fn reconcile(
+        &mut self,
+        batch: &PreparedBatch,
+        received_ms: i64,
+    ) -> Result<BatchOutcome, StoreError> {
+        let directory = self.directory();
+        let replica = directory
+            .replica(batch.replica)
+            .ok_or_else(|| StoreError::Missing(format!("replica {}", batch.replica)))?
+            .clone();
+        let mut row = match self.write().find_replica(replica.no)? {
+            Some(row) => row,
+            None => ReplicaRow::new(replica.no, received_ms),
+        };
+        let (scope, scope_version) = self.current_scope(replica.person, received_ms)?;
+        let mut outcome = BatchOutcome {
+            fork: false,
+            revoked: replica.revoked_ms.is_some(),
+            mark: row.mark,
+            duplicates: 0,
+            receipts: Vec::new(),
+            received_ms,
+            safe_seq: Seq(0),
+            person: replica.person,
+            scope,
+            scope_version,
+        };
+        let request = &batch.request;
+        if self.is_fork(batch, &row)? {
+            row.forks = row.forks.saturating_add(1);
+            outcome.fork = true;
+        } else {
+            self.take_batch(batch, &replica, &mut row, &mut outcome)?;
+        }
+        let contact = Contact {
+            head: request.head_seq,
+            received_ms,
+        };
+        row.contacts = contacts_after(&row.contacts, contact, row.mark);
+        row.request_no = row.request_no.max(request.request_no);
+        row.last_seen_ms = received_ms;
+        row.unsent = request.head_seq.0.saturating_sub(row.mark.0);
+        if !request.app.is_empty() {
+            row.app.clone_from(&request.app);
+        }
+        self.write().put_replica(&row)?;
+        outcome.mark = row.mark;
+        outcome.safe_seq = self
+            .write()
+            .last_seq_at(replica.no, self.facts().safe_pos)?;
+        Ok(outcome)
+    }
+
+    /// Whether the replica's chain as announced and sent is another than the log's.
+    fn is_fork(&self, batch: &PreparedBatch, row: &ReplicaRow) -> Result<bool, StoreError> {
+        let request = &batch.request;
+        if request.head_seq < row.mark
+            || (request.head_seq == row.mark && request.head_hash != row.mark_hash)
+        {
+            return Ok(true);
+        }
+        if batch.changes.is_empty() || request.first_seq.0 > row.mark.0 + 1 {
+            return Ok(false);
+        }
+        // The hash at the end of what the log has already stands for all before it.
+        let common = Seq(row
+            .mark
+            .0
+            .min(request.first_seq.0 + batch.changes.len() as u64 - 1));
+        let theirs = match common.0.checked_sub(request.first_seq.0) {
+            Some(index) => batch.changes[index as usize].hash,
+            None => request.prev_hash,
+        };
+        let ours = if common == row.mark {
+            row.mark_hash
+        } else {
+            let pos = self.write().find_pos(row.no, common)?;
+            let entry = pos
+                .map(|pos| self.write().find_entry(pos))
+                .transpose()?
+                .flatten();
+            entry
+                .ok_or_else(|| StoreError::corrupt("receipt", common, "the mark lies above it"))?
+                .hash
+        };
+        Ok(theirs != ours)
+    }
+
+    fn take_batch(
+        &mut self,
+        batch: &PreparedBatch,
+        replica: &Replica,
+        row: &mut ReplicaRow,
+        outcome: &mut BatchOutcome,
+    ) -> Result<(), StoreError> {
+        let request = &batch.request;
+        let count = batch.changes.len() as u64;
+        if count == 0 || request.first_seq.0 > row.mark.0 + 1 {
+            return Ok(());
+        }
+        let known = (row.mark.0 + 1 - request.first_seq.0).min(count);
+        if known > 0 {
+            let to = Seq(request.first_seq.0 + known - 1);
+            for stored in self
+                .write()
+                .list_receipts(replica.no, request.first_seq, to)?
+            {
+                let receipt = Receipt::decode(&stored.bytes).map_err(|error| {
+                    StoreError::corrupt("receipt", format!("{}/{}", replica.no, stored.to), error)
+                })?;
+                outcome.receipts.push(receipt);
+            }
+            outcome.duplicates = known;
+        }
+        let new = &batch.changes[known as usize..];
+        // What is covered by a receipt of an earlier epoch and what is not become receipts of their own.
+        let mut index = 0;
+        while index < new.len() {
+            let offered = batch
+                .receipts
+                .iter()
+                .find(|receipt| covers(receipt, new, index));
+            let length = match offered {
+                Some(receipt) => (receipt.to.0 + 1 - new[index].seq.0) as usize,
+                None => (index + 1..new.len())
+                    .find(|at| {
+                        batch
+                            .receipts
+                            .iter()
+                            .any(|receipt| covers(receipt, new, *at))
+                    })
+                    .unwrap_or(new.len())
+                    .saturating_sub(index),
+            };
+            let receipt = self.take_range(
+                batch,
+                &new[index..index + length],
+                offered,
+                replica,
+                row,
+                outcome.received_ms,
+            )?;
+            outcome.receipts.push(receipt);
+            index += length;
+        }
+        Ok(())
+    }
+
+    fn take_range(
+        &mut self,
+        batch: &PreparedBatch,
+        changes: &[Prepared],
+        offered: Option<&Receipt>,
+        replica: &Replica,
+        row: &mut ReplicaRow,
+        arrived_ms: i64,
+    ) -> Result<Receipt, StoreError> {
+        let contacts = row.contacts.clone();
+        let received_ms = offered.map_or(arrived_ms, |receipt| receipt.received_ms);
+        let evidence = BatchEvidence {
+            sent_at: batch.request.sent_at,
+            contacts: &contacts,
+            received_ms,
+        };
+        let first_pos = self.head().0.next();
+        let (mut answers, mut times_ms) = (
+            Vec::with_capacity(changes.len()),
+            Vec::with_capacity(changes.len()),
+        );
+        let mut in_force = Vec::new();
+        for change in changes {
+            let kept = offered.and_then(|receipt| Some((receipt, receipt.answer(change.seq)?)));
+            let admission = match kept {
+                None => self.admit_one(change, replica, &evidence)?,
+                Some((receipt, (answer, pos, time_ms))) => {
+                    let first_place = LogPlace {
+                        epoch: receipt.epoch,
+                        pos,
+                    };
+                    let admission = Admission {
+                        replica: replica.no,
+                        person: replica.person,
+                        seq: change.seq,
+                        hash: change.hash,
+                        received_ms,
+                        time_ms,
+                        answer: answer.clone(),
+                        first_place: Some(first_place),
+                    };
+                    self.take_back(change, &admission)?;
+                    admission
+                }
+            };
+            if admission.answer.verdict.is_in_force() {
+                in_force.extend(
+                    change
+                        .header
+                        .as_ref()
+                        .map(|header| (header.record, change.seq)),
+                );
+            }
+            answers.push(admission.answer);
+            times_ms.push(admission.time_ms);
+        }
+        let last = changes.last().expect("BUG: an empty range");
+        (row.mark, row.mark_hash) = (last.seq, last.hash);
+        let mut receipt = Receipt {
+            epoch: self.facts().epoch().0,
+            replica: replica.replica,
+            from: changes[0].seq,
+            to: last.seq,
+            chain_hash: last.hash,
+            first_pos,
+            last_pos: self.head().0,
+            received_ms,
+            answers,
+            times_ms,
+            key_id: self.key_id().to_owned(),
+            signature: Signature([0; 64]),
+        };
+        receipt.sign(self.facts().id, self.key());
+        self.write().insert_receipt(&ReceiptRow {
+            replica: replica.no,
+            from: receipt.from,
+            to: receipt.to,
+            first_pos,
+            received_ms,
+            sent_at: batch.request.sent_at,
+            contacts,
+            bytes: receipt.encode(),
+        })?;
+        for (record, seq) in in_force {
+            self.release(&WaitKey::record(record), arrived_ms)?;
+            self.release(&WaitKey::change(replica.replica, seq), arrived_ms)?;
+        }
+        self.flush_rulings(arrived_ms)?;
+        Ok(receipt)
+    }
+
+    /// Decides one change at the next place and stores all of its effects.
+    fn admit_one(
+        &mut self,
+        change: &Prepared,
+        replica: &Replica,
+        evidence: &BatchEvidence<'_>,
+    ) -> Result<Admission, StoreError> {
+        let row = match &change.header {
+            Some(header) => self.write().find_record(header.record)?,
+            None => None,
+        };
+        // A record that nothing touched yet needs no state, which is the ordinary case of a new report.
+        let state = match &row {
+            Some(row) => self.view().load_state(row)?,
+            None => None,
+        };
+        let Decision {
+            answer,
+            time_ms,
+            after,
+        } = self
+            .view()
+            .decide(change, replica, state.as_ref(), evidence, None)?;
+        let admission = Admission {
+            replica: replica.no,
+            person: replica.person,
+            seq: change.seq,
+            hash: change.hash,
+            received_ms: evidence.received_ms,
+            time_ms,
+            answer,
+            first_place: None,
+        };
+        self.store(change, &admission, row, after)?;
+        Ok(admission)
+    }
+
+    /// Takes a change back in that a restore had lost: as it was decided, at a new place, folded where it first stood.
+    fn take_back(&mut self, change: &Prepared, admission: &Admission) -> Result<(), StoreError> {
+        let row = match &change.header {
+            Some(header) => self.write().find_record(header.record)?,
+            None => None,
+        };
+        let event = self.event_of_admitted(change, admission);
+        let after = match event {
+            Some(event) => self.view().state_with(row.as_ref(), event)?,
+            None => None,
+        };
+        self.store(change, admission, row, after)
+    }
+
+    fn event_of_admitted(&self, change: &Prepared, admission: &Admission) -> Option<Event> {
+        let header = change.header.as_ref()?;
+        let stamp = Stamp {
+            place: self.facts().place(self.head().0.next()),
+            first_place: admission.first_place,
+            time_ms: admission.time_ms,
+            person: admission.person,
+            whose: header.for_person.map(|whose| whose.person),
+            replica: admission.replica,
+            seq: admission.seq,
+        };
+        Event::of(
+            change.intent?,
+            header,
+            change.payload.clone()?,
+            &admission.answer,
+            stamp,
+        )
+    }
+
+    /// Appends a change's row, its sealed parts, what it waits for, and its record's new state.
+    fn store(
+        &mut self,
+        change: &Prepared,
+        admission: &Admission,
+        row: Option<RecordRow>,
+        after: Option<RecordState>,
+    ) -> Result<(), StoreError> {
+        let pos = self.head().0.next();
+        let mut was = None;
+        let (mut no, mut prev) = (None, None);
+        if let Some(header) = &change.header {
+            let old = row.clone();
+            let mut row = row.unwrap_or_else(|| RecordRow {
+                no: self.next_record_no(),
+                id: header.record,
+                kind: Kind::Unknown,
+                unit: header.unit,
+                desk: None,
+                pos: Pos(0),
+                last: Pos(0),
+                image: None,
+            });
+            (no, prev) = (Some(row.no), old.as_ref().map(|old| old.last));
+            row.last = pos;
+            if let Some(state) = after {
+                // One entry that says it all need not be stored twice.
+                let image = old.is_some().then(|| state.to_image());
+                was = self.set_state(&mut row, &state, image, old.as_ref());
+            }
+            match old {
+                Some(_) => self.write().update_record(&row)?,
+                None => self.write().insert_record(&row)?,
+            }
+        }
+        self.append(
+            &NewEntry {
+                kind: EntryKind::Change,
+                admission: Some(admission),
+                received_ms: admission.received_ms,
+                record: no,
+                prev,
+                header: Some(&change.header_bytes),
+                body: change.open.as_deref(),
+                was,
+            },
+            &admission.chained_bytes(),
+        )?;
+        if !change.sealed.is_empty() {
+            self.write().insert_sealed(pos, &change.sealed)?;
+        }
+        self.note_waiting(change, admission, pos)
+    }
+
+    fn note_waiting(
+        &mut self,
+        change: &Prepared,
+        admission: &Admission,
+        pos: Pos,
+    ) -> Result<(), StoreError> {
+        let verdict = admission.answer.verdict;
+        let header = change.header.as_ref();
+        if matches!(verdict, Verdict::Held | Verdict::Quarantined) {
+            let wait = header
+                .filter(|_| verdict == Verdict::Held)
+                .and_then(|header| self.view().wait_key(header, &admission.answer));
+            self.write()
+                .insert_held(pos, verdict, admission.received_ms, wait.as_ref())?;
+            self.note_wait(wait);
+        }
+        let Some(header) = header else { return Ok(()) };
+        if let Some(origin) = header.origin {
+            let repeat = admission.answer.marks.has(Marks::REPEAT);
+            if !repeat && self.write().find_origin(origin.hash)?.is_none() {
+                self.write().insert_origin(origin.hash, pos)?;
+            }
+        }
+        if let Some(repairs) = header.repairs.filter(|_| verdict != Verdict::Quarantined) {
+            let author = self
+                .directory()
+                .replica_by_id(repairs.replica)
+                .map(|replica| replica.no);
+            if let Some(no) = author
+                && let Some(old) = self.write().find_pos(no, repairs.seq)?
+            {
+                // The range of a receipt has contiguous places, so rulings wait for its end.
+                self.defer_ruling(Ruling {
+                    ruling: RulingKind::Repaired,
+                    of: old,
+                    replica: no,
+                    seq: repairs.seq,
+                    by: None,
+                    reason: String::new(),
+                    verdict: Verdict::Quarantined,
+                    marks: Marks::default(),
+                    problems: Vec::new(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks again at all that waited for a change that a ruling has put into force.
+    pub(super) fn release_after_ruling(
+        &mut self,
+        header: &Header,
+        replica: ReplicaNo,
+        seq: Seq,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        self.release(&WaitKey::record(header.record), now_ms)?;
+        let id = self
+            .directory()
+            .replica(replica)
+            .map(|replica| replica.replica);
+        id.map_or(Ok(()), |id| self.release(&WaitKey::change(id, seq), now_ms))
+    }
+
+    /// Looks again at all that waited for this; what may now have its effect is released at a new place.
+    fn release(&mut self, key: &WaitKey, now_ms: i64) -> Result<(), StoreError> {
+        if !self.is_waited_for(key) {
+            return Ok(());
+        }
+        for pos in self.write().list_waiting_for(key)? {
+            let entry = self
+                .write()
+                .find_entry(pos)?
+                .ok_or_else(|| StoreError::corrupt("held", pos, "the log has no such entry"))?;
+            let change = prepare_again(&entry);
+            let Some(header) = &change.header else {
+                continue;
+            };
+            let directory = self.directory();
+            let replica = directory
+                .replica(entry.replica)
+                .ok_or_else(|| StoreError::corrupt("entry", pos, "its replica is not known"))?;
+            let (sent_at, contacts, received_ms) =
+                stored_evidence(self.write(), entry.replica, entry.seq)?;
+            let evidence = BatchEvidence {
+                sent_at,
+                contacts: &contacts,
+                received_ms,
+            };
+            let row = self.write().find_record(header.record)?;
+            let state = row
+                .as_ref()
+                .map(|row| self.view().load_state(row))
+                .transpose()?
+                .flatten();
+            let view: LogView<'_> = self.view();
+            let decision = view.decide(
+                &change,
+                replica,
+                state.as_ref(),
+                &evidence,
+                Some(entry.time_ms),
+            )?;
+            if decision.answer.verdict == Verdict::Held {
+                let wait = view.wait_key(header, &decision.answer);
+                self.write()
+                    .insert_held(pos, Verdict::Held, entry.received_ms, wait.as_ref())?;
+                self.note_wait(wait);
+                continue;
+            }
+            let ruling = Ruling {
+                ruling: RulingKind::Released,
+                of: pos,
+                replica: entry.replica,
+                seq: entry.seq,
+                by: None,
+                reason: String::new(),
+                verdict: decision.answer.verdict,
+                marks: decision.answer.marks,
+                problems: decision.answer.problems,
+            };
+            self.rule(&ruling, now_ms)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a receipt of an earlier epoch covers a range that starts here, whole, with the same chain.
+fn covers(receipt: &Receipt, changes: &[Prepared], index: usize) -> bool {
+    let Some(first) = changes
+        .get(index)
+        .filter(|change| receipt.from <= change.seq && change.seq <= receipt.to)
+    else {
+        return false;
+    };
+    let last = (receipt.to.0 - first.seq.0) as usize + index;
+    changes
+        .get(last)
+        .is_some_and(|last| last.hash == receipt.chain_hash && last.hash != Hash::ZERO)
+}

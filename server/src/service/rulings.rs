@@ -1,0 +1,146 @@
+//! Rulings by a person: a held or quarantined change is admitted or rejected with a reason; sealed parts are erased.
+
+use super::ServiceError;
+use super::context::prepare_again;
+use super::district::District;
+use super::log_writer::LogWriter;
+use crate::store::StoreError;
+use sync_core::entry::{EntryKind, Ruling, RulingKind};
+use sync_core::ids::{PersonId, Pos};
+use sync_core::kinds::Shape;
+use sync_core::merge::RecordState;
+use sync_core::verdict::{Marks, Problem, Verdict};
+
+/// Who may rule about a change, on its record's unit or above.
+const RULING_ROLES: [&str; 3] = ["duty_desk", "grid_head", "district_lead"];
+/// Who may have personal fields erased.
+const ERASING_ROLES: [&str; 1] = ["privacy_officer"];
+
+/// What a person rules.
+#[derive(Clone, Debug)]
+pub struct RulingRequest {
+    /// The place of the change.
+    pub of: Pos,
+    /// Admitted, rejected or erased.
+    pub ruling: RulingKind,
+    /// Who rules.
+    pub by: PersonId,
+    /// Why.
+    pub reason: String,
+}
+
+impl District {
+    /// Rules about a change. Answers with the ruling's place.
+    ///
+    /// # Errors
+    /// No such change, nothing to rule about, a person without the right, a change that cannot have an effect.
+    pub async fn rule(&self, request: RulingRequest) -> Result<Pos, ServiceError> {
+        if request.reason.trim().is_empty() {
+            return Err(ServiceError::Conflict {
+                reason: "a ruling needs a reason",
+            });
+        }
+        self.writer()
+            .run(move |log, now_ms| rule(log, &request, now_ms))
+            .await?
+    }
+}
+
+fn rule(
+    log: &mut LogWriter<'_>,
+    request: &RulingRequest,
+    now_ms: i64,
+) -> Result<Result<Pos, ServiceError>, StoreError> {
+    let Some(entry) = log
+        .write()
+        .find_entry(request.of)?
+        .filter(|entry| entry.kind == EntryKind::Change)
+    else {
+        return Ok(Err(ServiceError::NotFound));
+    };
+    let row = entry
+        .record
+        .map(|no| log.write().get_record_by_no(no))
+        .transpose()?;
+    let roles: &[&str] = if request.ruling == RulingKind::Erased {
+        &ERASING_ROLES
+    } else {
+        &RULING_ROLES
+    };
+    let directory = log.directory();
+    let may = directory.grants(request.by).iter().any(|grant| {
+        let here = row
+            .as_ref()
+            .is_none_or(|row| directory.is_within(row.unit, grant.unit));
+        roles.contains(&grant.role.as_str()) && grant.holds_within(now_ms, now_ms) && here
+    });
+    if !may {
+        return Ok(Err(ServiceError::Forbidden));
+    }
+    let waits = log.write().find_held(request.of)?;
+    if request.ruling != RulingKind::Erased && waits.is_none() {
+        return Ok(Err(ServiceError::Conflict {
+            reason: "nothing waits for a ruling here",
+        }));
+    }
+    let (verdict, problems) = match request.ruling {
+        RulingKind::Admitted => {
+            let state = row
+                .as_ref()
+                .map(|row| log.view().load_state(row))
+                .transpose()?
+                .flatten();
+            match admitted_verdict(&prepare_again(&entry), state.as_ref()) {
+                Some(verdict) => (verdict, Vec::new()),
+                None => {
+                    return Ok(Err(ServiceError::Conflict {
+                        reason: "the change cannot have an effect; it needs a repair",
+                    }));
+                }
+            }
+        }
+        _ => (entry.answer.verdict, entry.answer.problems.clone()),
+    };
+    let ruling = Ruling {
+        ruling: request.ruling,
+        of: request.of,
+        replica: entry.replica,
+        seq: entry.seq,
+        by: Some(request.by),
+        reason: request.reason.clone(),
+        verdict: if request.ruling == RulingKind::Rejected {
+            Verdict::Quarantined
+        } else {
+            verdict
+        },
+        marks: Marks(entry.answer.marks.0),
+        problems,
+    };
+    let pos = log.rule(&ruling, now_ms)?;
+    if request.ruling == RulingKind::Admitted
+        && let Some(header) = prepare_again(&entry).header
+    {
+        log.release_after_ruling(&header, entry.replica, entry.seq, now_ms)?;
+    }
+    Ok(Ok(pos))
+}
+
+/// The verdict of a change that a person lets in, `None` when it cannot have any effect: its payload is wrong, the
+/// record exists already, or there is none.
+fn admitted_verdict(
+    change: &sync_core::decide::Prepared,
+    state: Option<&RecordState>,
+) -> Option<Verdict> {
+    let structural =
+        |problem: &Problem| !matches!(problem.code, sync_core::verdict::ProblemCode::RightMissing);
+    let (intent, _payload) = (change.intent?, change.payload.as_ref()?);
+    if change.problems.iter().any(structural) {
+        return None;
+    }
+    let exists = state.is_some_and(|state| state.created.is_some());
+    match intent.shape {
+        Shape::Create(_) if exists => None,
+        Shape::Amend | Shape::Transition(_) | Shape::Move if !exists => None,
+        _ => Some(Verdict::Accepted),
+    }
+}

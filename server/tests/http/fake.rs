@@ -1,0 +1,392 @@
+//! The engine that the HTTP tests bring: fixed answers, one refusal on order, and a count of what reached it.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use api_schema::directory::Directory;
+use api_schema::endpoints::{Auth, Content, Endpoint};
+use api_schema::enrolment::{EnrolmentAnswer, EnrolmentRequest};
+use api_schema::fork::ForkRequest;
+use api_schema::health::Ready;
+use api_schema::problem::Problem;
+use api_schema::record::{RecordDetail, RecordPage, RecordQuery, RecordSummary};
+use api_schema::setup::{SetupAnswer, SetupRequest};
+use api_schema::snapshot::SnapshotList;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use bytes::Bytes;
+use ed25519_dalek::SigningKey;
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, StreamExt};
+use http_body_util::BodyExt;
+use server::clock::FixedClock;
+use server::http::limits::HttpLimits;
+use server::http::{App, router};
+use server::ids::SeededEntropy;
+use server::language::Language;
+use server::service::access_token::{TokenKey, mint};
+use server::service::{
+    AcceptedCodings, Answer, Backend, Caller, Coding, SegmentFile, ServiceError,
+};
+use tokio::sync::{Notify, broadcast, watch};
+use tokio::time::timeout;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+/// Far longer than any of it takes; a test that reaches it has failed.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const NOW_MS: i64 = 1_760_000_000_000;
+pub const KEY_ID: &str = "k1";
+pub const DISTRICT: Uuid = Uuid::from_u128(0x0189_0a5d_ac96_774b_bcce_b302_099a_8057);
+pub const REPLICA: Uuid = Uuid::from_u128(0x0189_0a5d_ac96_774b_bcce_b302_099a_8058);
+/// A record at which the engine's code panics.
+pub const PANICKING_RECORD: Uuid = Uuid::from_u128(0x0189_0a5d_ac96_774b_bcce_b302_099a_dead);
+pub const SEGMENT: &[u8] = b"0123456789 not really compressed";
+
+pub struct Fake {
+    signing_key: SigningKey,
+    pub calls: AtomicUsize,
+    pub refusal: Mutex<Option<ServiceError>>,
+    pub synced: Mutex<Vec<Bytes>>,
+    pub queries: Mutex<Vec<RecordQuery>>,
+    pub nudges: broadcast::Sender<()>,
+    /// When set, `sync` says that it began and waits to be let go.
+    pub gate: Option<Gate>,
+}
+
+#[derive(Default)]
+pub struct Gate {
+    pub entered: Notify,
+    pub open: Notify,
+}
+
+impl Fake {
+    fn answer<T: Send + 'static>(&self, value: T) -> Answer<'_, T> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        let refusal = self.refusal.lock().unwrap().take();
+        async move { refusal.map_or(Ok(value), Err) }.boxed()
+    }
+}
+
+impl Backend for Fake {
+    fn token_key(&self, key_id: &str) -> Option<TokenKey> {
+        let key = TokenKey {
+            district: DISTRICT,
+            public_key: self.signing_key.verifying_key(),
+        };
+        (key_id == KEY_ID).then_some(key)
+    }
+
+    fn sync(&self, body: Bytes) -> Answer<'_, Vec<u8>> {
+        self.synced.lock().unwrap().push(body);
+        let answer = self.answer(b"GWR1".repeat(100));
+        async move {
+            if let Some(gate) = &self.gate {
+                gate.entered.notify_one();
+                gate.open.notified().await;
+            }
+            answer.await
+        }
+        .boxed()
+    }
+
+    fn enrol(&self, request: EnrolmentRequest) -> Answer<'_, EnrolmentAnswer> {
+        self.answer(enrolled(request.replica.as_u128() as u32))
+    }
+
+    fn set_up(&self, _request: SetupRequest) -> Answer<'_, SetupAnswer> {
+        self.answer(SetupAnswer {
+            person: 1,
+            enrolment_code: "code".to_owned(),
+        })
+    }
+
+    fn fork(&self, _request: ForkRequest) -> Answer<'_, EnrolmentAnswer> {
+        self.answer(enrolled(2))
+    }
+
+    fn list_records(&self, _caller: Caller, query: RecordQuery) -> Answer<'_, RecordPage> {
+        self.queries.lock().unwrap().push(query);
+        self.answer(RecordPage {
+            records: Vec::new(),
+            next: None,
+            pos: 9,
+        })
+    }
+
+    fn get_record(
+        &self,
+        _caller: Caller,
+        record: Uuid,
+        _language: Language,
+    ) -> Answer<'_, RecordDetail> {
+        assert_ne!(record, PANICKING_RECORD, "secret payload");
+        let summary = RecordSummary {
+            record,
+            kind: "report".to_owned(),
+            unit: 7,
+            desk: None,
+            state: None,
+            category: None,
+            title: None,
+            time_ms: NOW_MS,
+            pos: 9,
+            conflicts: 0,
+        };
+        self.answer(RecordDetail {
+            summary,
+            fields: Default::default(),
+            sets: Default::default(),
+            timeline: Vec::new(),
+        })
+    }
+
+    fn directory(&self, _caller: Caller) -> Answer<'_, Directory> {
+        let time_zone = "Asia/Shanghai".to_owned();
+        self.answer(Directory {
+            scope_version: 3,
+            pos: 9,
+            time_zone,
+            units: Vec::new(),
+            categories: Vec::new(),
+            documents: Vec::new(),
+        })
+    }
+
+    fn list_snapshots(&self, _caller: Caller) -> Answer<'_, SnapshotList> {
+        self.answer(SnapshotList {
+            epoch: 1,
+            scope_version: 3,
+            cursor_pos: 9,
+            snapshots: Vec::new(),
+        })
+    }
+
+    fn snapshot_segment(
+        &self,
+        _caller: Caller,
+        _name: String,
+        segment: u32,
+        accepted: AcceptedCodings,
+    ) -> Answer<'_, SegmentFile> {
+        if segment != 0 {
+            return async { Err(ServiceError::NotFound) }.boxed();
+        }
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(SEGMENT).unwrap();
+        let coding = if accepted.zstd {
+            Coding::Zstd
+        } else {
+            Coding::Gzip
+        };
+        self.answer(SegmentFile {
+            file,
+            size_bytes: SEGMENT.len() as u64,
+            coding,
+        })
+    }
+
+    fn subscribe(&self, _caller: Caller) -> Answer<'_, BoxStream<'static, ()>> {
+        let nudges = tokio_stream::wrappers::BroadcastStream::new(self.nudges.subscribe());
+        self.answer(nudges.map(|_| ()).boxed())
+    }
+
+    fn ready(&self) -> Answer<'_, Ready> {
+        self.answer(Ready {
+            ready: true,
+            checks: vec!["store".to_owned()],
+        })
+    }
+}
+
+fn enrolled(replica_no: u32) -> EnrolmentAnswer {
+    EnrolmentAnswer {
+        district: DISTRICT,
+        district_code: "440305".to_owned(),
+        district_name: "示范区".to_owned(),
+        time_zone: "Asia/Shanghai".to_owned(),
+        replica_no,
+        person: 17,
+        person_name: "王芳".to_owned(),
+        epoch: 1,
+        server_keys: Vec::new(),
+        token: "token".to_owned(),
+        scope_version: 1,
+    }
+}
+
+/// Router, engine and clock of one test.
+pub struct Harness {
+    pub router: Router,
+    pub fake: Arc<Fake>,
+    pub clock: Arc<FixedClock>,
+    pub shutdown: watch::Sender<bool>,
+    pub limits: HttpLimits,
+}
+
+impl Harness {
+    pub fn new() -> Self {
+        Self::with(HttpLimits::default(), None)
+    }
+
+    pub fn with(limits: HttpLimits, gate: Option<Gate>) -> Self {
+        let (shutdown, draining) = watch::channel(false);
+        let fake = Arc::new(Fake {
+            signing_key: signing_key(),
+            calls: AtomicUsize::new(0),
+            refusal: Mutex::new(None),
+            synced: Mutex::default(),
+            queries: Mutex::default(),
+            nudges: broadcast::channel(16).0,
+            gate,
+        });
+        let clock = Arc::new(FixedClock::at(NOW_MS));
+        let entropy = Arc::new(SeededEntropy::new(1));
+        let app = App::new(
+            fake.clone(),
+            clock.clone(),
+            entropy,
+            limits.clone(),
+            draining,
+        );
+        Self {
+            router: router(app),
+            fake,
+            clock,
+            shutdown,
+            limits,
+        }
+    }
+
+    pub async fn ask(&self, request: Request<Body>) -> Reply {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        // A stream that should have been refused never ends.
+        let body = timeout(PATIENCE, body.collect())
+            .await
+            .expect("the answer ends");
+        let body = body.expect("the answer is whole").to_bytes();
+        Reply {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    pub fn calls(&self) -> usize {
+        self.fake.calls.load(Ordering::SeqCst)
+    }
+}
+
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Reply {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    fn plain_body(&self) -> Vec<u8> {
+        match self.header("content-encoding") {
+            "zstd" => zstd::decode_all(&self.body[..]).unwrap(),
+            _ => self.body.to_vec(),
+        }
+    }
+
+    /// The problem that this answer is; checks the shape that every problem has.
+    pub fn problem(&self) -> Problem {
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let problem: Problem = serde_json::from_slice(&self.plain_body()).unwrap();
+        assert_eq!(problem.status, self.status.as_u16());
+        assert_eq!(problem.type_uri, format!("/problems/{}", problem.code));
+        assert_eq!(problem.request_id, self.header("x-request-id"));
+        assert_eq!(problem.request_id.len(), 16);
+        problem
+    }
+}
+
+pub fn signing_key() -> SigningKey {
+    SigningKey::from_bytes(&[7; 32])
+}
+
+pub fn good_token() -> String {
+    mint(
+        KEY_ID,
+        &signing_key(),
+        DISTRICT,
+        17,
+        REPLICA,
+        Uuid::from_u128(5),
+        NOW_MS,
+    )
+    .unwrap()
+}
+
+/// A request with a good token and nothing else.
+pub fn get(path: &str) -> Request<Body> {
+    Request::get(path)
+        .header("authorization", format!("Bearer {}", good_token()))
+        .body(Body::empty())
+        .unwrap()
+}
+
+pub fn post(path: &str, content_type: &str, body: impl Into<Body>) -> Request<Body> {
+    Request::post(path)
+        .header("content-type", content_type)
+        .body(body.into())
+        .unwrap()
+}
+
+/// A path that the row's route matches.
+pub fn sample_path(row: &Endpoint) -> String {
+    row.path
+        .replace("{record}", &REPLICA.to_string())
+        .replace("{name}", "u7")
+        .replace("{segment}", "0")
+}
+
+/// A request that the row takes.
+pub fn good_request(row: &Endpoint) -> Request<Body> {
+    let mut request = Request::builder()
+        .method(row.method.as_str())
+        .uri(sample_path(row))
+        .header("accept-encoding", "zstd");
+    if row.auth == Auth::Bearer {
+        request = request.header("authorization", format!("Bearer {}", good_token()));
+    }
+    if let Some(content_type) = row.request.content_type() {
+        request = request.header("content-type", content_type);
+    }
+    request.body(good_body(row)).unwrap()
+}
+
+fn good_body(row: &Endpoint) -> Body {
+    match row.operation {
+        "enrol" => enrolment().to_string().into(),
+        "set_up" => serde_json::json!({"token": "t", "name": "王芳"})
+            .to_string()
+            .into(),
+        "fork" => fork().to_string().into(),
+        _ if matches!(row.request, Content::Binary(_)) => "GWQ1".into(),
+        _ => Body::empty(),
+    }
+}
+
+pub fn enrolment() -> serde_json::Value {
+    serde_json::json!({"code": "abc", "replica": REPLICA, "public_key": "A".repeat(43), "proof": "A".repeat(86)})
+}
+
+fn fork() -> serde_json::Value {
+    serde_json::json!({
+        "old_replica": REPLICA, "replica": DISTRICT, "public_key": "A".repeat(43),
+        "last_common_seq": 3, "last_common_hash": "A".repeat(43), "old_proof": "A".repeat(86), "proof": "A".repeat(86),
+    })
+}

@@ -1,0 +1,54 @@
+//! A new epoch: the server was restored from a copy and lost the end of its log. The phones bring it back.
+
+use super::apply::Work;
+use super::{ApplyError, record};
+use crate::ids::Pos;
+use crate::wire::SyncResponse;
+use rusqlite::params;
+
+/// Enters a new epoch. What the restored log may not hold is no longer trusted: records above its end are asked for as
+/// images, and the cursor goes back to that end.
+pub(super) fn begin(work: &mut Work<'_>, response: &SyncResponse) -> Result<(), ApplyError> {
+    let start = response.epoch_start;
+    let complete = work.meta.cursor_place();
+    let mut above = Vec::new();
+    {
+        let mut statement = work.connection.prepare_cached(
+            "SELECT id FROM record WHERE image IS NOT NULL AND pos > ?1 ORDER BY no",
+        )?;
+        let mut rows = statement.query([start.0 as i64])?;
+        while let Some(row) = rows.next()? {
+            above.push(record::id(row, 0)?);
+        }
+    }
+    for record in above {
+        let in_scope = record::read(work.connection, record)?.is_some_and(|row| row.in_scope);
+        if in_scope {
+            record::mark_stale(work.connection, record, complete)?;
+        }
+    }
+    work.meta.epoch = response.epoch;
+    work.meta.cursor.epoch = response.epoch;
+    work.meta.cursor.pos = Pos(work.meta.cursor.pos.0.min(start.0));
+    work.applied.new_epoch = true;
+    Ok(())
+}
+
+/// Own changes above the server's mark that it had answered once: the restored log lost them, and they are offered
+/// again with their receipts. Their verdicts stay for the person to see.
+pub(super) fn offer_again_above(
+    work: &mut Work<'_>,
+    response: &SyncResponse,
+) -> Result<(), ApplyError> {
+    let mut statement = work.connection.prepare_cached(
+        "UPDATE own SET again = 1, settled = 0 WHERE chain = ?1 AND seq > ?2 AND answer IS NOT NULL AND again = 0
+         RETURNING record",
+    )?;
+    let mut rows = statement.query(params![work.identity.chain, response.mark.0 as i64])?;
+    while let Some(row) = rows.next()? {
+        let record = record::id(row, 0).map_err(ApplyError::from)?;
+        work.touched.insert(record);
+        work.with_overlay.insert(record);
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! A fork: another database speaks under this replica's name (a clone, or a copy that was restored). This one continues
+//! as a new replica and repeats what was not received, naming where each came from.
+
+use super::make::{Link, append};
+use super::meta::{Condition, Identity, Meta};
+use super::outbox::{Own, hash_at, sealed_parts};
+use super::{Replica, ReplicaError};
+use crate::change::{ChangeId, Hash, Header, Needs, Origin, Part, PartClass};
+use crate::ids::{ReplicaId, ReplicaNo, Seq};
+use crate::words::Standing;
+use rusqlite::{Connection, params};
+use std::collections::BTreeMap;
+
+/// What the server is told when a replica continues as another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForkPlan {
+    /// The name that is given up.
+    pub replica: ReplicaId,
+    /// The last change of it that this database has a verified receipt for; 0 when there is none.
+    pub received: Seq,
+    /// The chain's hash there.
+    pub hash: Hash,
+    /// How many changes will be repeated under the new name.
+    pub repeats: u64,
+}
+
+/// The new name, from the district's answer.
+#[derive(Clone, Debug)]
+pub struct ForkIdentity {
+    /// The new id, made on the phone.
+    pub replica: ReplicaId,
+    /// The seed of the new private key, made on the phone.
+    pub key_seed: [u8; 32],
+    /// The district's short number of it.
+    pub replica_no: ReplicaNo,
+}
+
+impl Replica {
+    /// What continuing as a new replica would do.
+    ///
+    /// # Errors
+    /// See [`ReplicaError`].
+    pub fn fork_plan(&self) -> Result<ForkPlan, ReplicaError> {
+        let chain = self.identity.chain;
+        let (received, repeats): (i64, i64) = self.connection.query_row(
+            "SELECT coalesce((SELECT max(last) FROM receipt WHERE chain = ?1), 0),
+                    (SELECT count(*) FROM own WHERE chain = ?1 AND (answer IS NULL OR again = 1))",
+            [chain],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let received = Seq(received as u64);
+        Ok(ForkPlan {
+            replica: self.identity.replica,
+            received,
+            hash: hash_at(&self.connection, chain, received)?.unwrap_or(Hash::ZERO),
+            repeats: repeats as u64,
+        })
+    }
+
+    /// Goes on under a new name: what has no receipt is repeated as new changes with their origin, what it referred to
+    /// among them included; records, receipts and the old chain's hashes stay. One transaction.
+    /// Answers with how many changes were repeated.
+    ///
+    /// # Errors
+    /// See [`ReplicaError`]; the old name holds on then.
+    pub fn continue_as(&mut self, identity: &ForkIdentity) -> Result<u64, ReplicaError> {
+        let transaction = self.connection.transaction()?;
+        let old = self.identity.clone();
+        let new_chain = old.chain + 1;
+        Identity::insert(
+            &transaction,
+            new_chain,
+            identity.replica,
+            identity.replica_no,
+            &identity.key_seed,
+        )?;
+        transaction.execute("UPDATE meta SET chain = ?1", [new_chain])?;
+        let mut meta = Meta::load(&transaction)?;
+        meta.condition = Condition::Ok;
+        meta.safe_seq = Seq(0);
+        meta.save(&transaction)?;
+        let new = Identity::load(&transaction)?;
+        let unreceived = Own::select(
+            &transaction,
+            "o.chain = ?1 AND (o.answer IS NULL OR o.again = 1)",
+            [old.chain],
+        )?;
+        let mut renamed = BTreeMap::new();
+        for own in &unreceived {
+            let hash = hash_at(&transaction, old.chain, own.seq)?
+                .ok_or(ReplicaError::Damaged("an own change"))?;
+            let sealed = sealed_parts(&transaction, own.local)?;
+            let link = repeat(own, hash, &sealed, &renamed)?;
+            forget(&transaction, own.local)?;
+            let seq = append(&transaction, &mut meta, &new, link)?;
+            renamed.insert(
+                (own.replica, own.seq),
+                ChangeId {
+                    replica: new.replica,
+                    seq,
+                },
+            );
+        }
+        transaction.commit()?;
+        self.identity = new;
+        Ok(unreceived.len() as u64)
+    }
+}
+
+/// The old change has no part in anything any more but the chain of hashes.
+fn forget(connection: &Connection, local: i64) -> Result<(), rusqlite::Error> {
+    connection.execute("DELETE FROM own_part WHERE local = ?1", [local])?;
+    connection.execute(
+        "UPDATE own SET header = NULL, open = NULL, settled = 1, dismissed = 1, again = 0, standing = ?2,
+            repaired_by = local WHERE local = ?1",
+        params![local, Standing::Repaired as i64],
+    )?;
+    Ok(())
+}
+
+/// The same change under the new name: everything as its author wrote it but the place in the chain, and references to
+/// changes that were repeated before it.
+fn repeat<'a>(
+    own: &'a Own,
+    hash: Hash,
+    sealed: &'a [(u8, [u8; 16], Vec<u8>)],
+    renamed: &BTreeMap<(ReplicaId, Seq), ChangeId>,
+) -> Result<Link<'a>, ReplicaError> {
+    let bytes = own.header.as_deref().unwrap_or_default();
+    let mut header =
+        Header::decode(bytes).map_err(|_| ReplicaError::Damaged("an own change's header"))?;
+    let change = ChangeId {
+        replica: own.replica,
+        seq: own.seq,
+    };
+    let rename = |change: ChangeId| {
+        renamed
+            .get(&(change.replica, change.seq))
+            .copied()
+            .unwrap_or(change)
+    };
+    // A change that repeats one of an earlier fork still names where it first came from.
+    header.origin = header.origin.or(Some(Origin { change, hash }));
+    header.repairs = header.repairs.map(rename);
+    header.needs = header.needs.map(|needs| match needs {
+        Needs::Change(change) => Needs::Change(rename(change)),
+        Needs::Record(record) => Needs::Record(record),
+    });
+    let open = own.open.iter().map(|bytes| Part {
+        class: PartClass::OPEN,
+        salt: None,
+        bytes,
+    });
+    let sealed = sealed.iter().map(|(class, salt, bytes)| Part {
+        class: PartClass(*class),
+        salt: Some(*salt),
+        bytes,
+    });
+    Ok(Link {
+        header,
+        parts: open.chain(sealed).collect(),
+        made_ms: own.made_ms,
+    })
+}

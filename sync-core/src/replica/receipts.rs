@@ -1,0 +1,209 @@
+//! Receipts and signed heads: checked before anything is believed, and kept for good.
+
+use super::meta::{Identity, Meta};
+use super::outbox::{self, Own, RULINGS};
+use super::{ApplyError, ReplicaError};
+use crate::change::VerifyingKey;
+use crate::entry::RulingKind;
+use crate::ids::{DistrictId, RecordId, Seq};
+use crate::verdict::encode_answers;
+use crate::wire::{Receipt, RulingItem, SignedHead};
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// How many signed heads a phone keeps.
+const HEADS_KEPT: i64 = 12;
+
+fn server_key(connection: &Connection, id: &str) -> Result<VerifyingKey, ApplyError> {
+    let bytes: Option<[u8; 32]> = connection
+        .prepare_cached("SELECT key FROM server_key WHERE id = ?1")?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    bytes
+        .and_then(|bytes| VerifyingKey::from_bytes(&bytes))
+        .ok_or_else(|| ApplyError::UnknownKey(id.to_owned()))
+}
+
+/// Checks receipts against the keys and the own chain, and stores each with the verdicts it carries.
+/// Answers with the records whose own changes were answered.
+pub(super) fn store(
+    connection: &Connection,
+    identity: &Identity,
+    meta: &Meta,
+    receipts: &[Receipt],
+) -> Result<Vec<RecordId>, ApplyError> {
+    let mut touched = Vec::new();
+    let mut last = Seq(0);
+    for receipt in receipts {
+        check(connection, identity, meta, receipt, last)?;
+        last = receipt.to;
+        connection
+            .prepare_cached(
+                "INSERT INTO receipt (chain, epoch, first, last, bytes) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT DO UPDATE SET bytes = excluded.bytes",
+            )?
+            .execute(params![
+                identity.chain,
+                receipt.epoch.0,
+                receipt.from.0 as i64,
+                receipt.to.0 as i64,
+                receipt.encode(),
+            ])?;
+        for seq in receipt.from.0..=receipt.to.0 {
+            touched.push(store_answer(connection, identity, receipt, Seq(seq))?);
+        }
+    }
+    Ok(touched)
+}
+
+fn check(
+    connection: &Connection,
+    identity: &Identity,
+    meta: &Meta,
+    receipt: &Receipt,
+    last: Seq,
+) -> Result<(), ApplyError> {
+    let bad = |why| Err(ApplyError::BadReceipt(why));
+    if receipt.replica != identity.replica {
+        return bad("it is for another replica");
+    }
+    if receipt.epoch != meta.epoch {
+        return bad("it is of another epoch");
+    }
+    if receipt.from <= last {
+        return bad("its range is out of order");
+    }
+    if last.0 != 0 && receipt.from != last.next() {
+        return bad("its range leaves a gap");
+    }
+    if outbox::hash_at(connection, identity.chain, receipt.to)? != Some(receipt.chain_hash) {
+        return bad("its chain hash is not ours");
+    }
+    let key = server_key(connection, &receipt.key_id)?;
+    if !receipt.is_signed_by(identity.district, &key) {
+        return bad("its signature does not fit");
+    }
+    Ok(())
+}
+
+fn store_answer(
+    connection: &Connection,
+    identity: &Identity,
+    receipt: &Receipt,
+    seq: Seq,
+) -> Result<RecordId, ApplyError> {
+    let (answer, pos, time_ms) = receipt
+        .answer(seq)
+        .expect("BUG: a receipt answers its whole range");
+    connection
+        .prepare_cached(
+            "UPDATE own SET answer = ?3, place_epoch = ?4, place_pos = ?5, time_ms = ?6, again = 0
+             WHERE chain = ?1 AND seq = ?2",
+        )?
+        .execute(params![
+            identity.chain,
+            seq.0 as i64,
+            encode_answers(std::slice::from_ref(answer)),
+            receipt.epoch.0,
+            pos.0 as i64,
+            time_ms,
+        ])?;
+    let own = Own::select(
+        connection,
+        "o.chain = ?1 AND o.seq = ?2",
+        params![identity.chain, seq.0 as i64],
+    )?;
+    let own = own
+        .first()
+        .ok_or(ApplyError::BadReceipt("its range is not ours"))?;
+    outbox::save_standing(connection, own)?;
+    Ok(own.record)
+}
+
+/// Takes a ruling about an own change; `None` when it is about somebody else's or one made before this database.
+pub(super) fn store_ruling(
+    connection: &Connection,
+    ruling: &RulingItem,
+) -> Result<Option<RecordId>, ReplicaError> {
+    let own = Own::select(
+        connection,
+        "i.replica_no = ?1 AND o.seq = ?2",
+        params![ruling.replica.0, ruling.seq.0 as i64],
+    )?;
+    let Some(own) = own.into_iter().next() else {
+        return Ok(None);
+    };
+    if ruling.ruling == RulingKind::Erased {
+        connection.execute("DELETE FROM own_part WHERE local = ?1", [own.local])?;
+        return Ok(Some(own.record));
+    }
+    let older = own
+        .ruling
+        .as_ref()
+        .is_some_and(|(_, pos, _)| *pos > ruling.pos);
+    if older {
+        return Ok(None);
+    }
+    let code = RULINGS
+        .iter()
+        .position(|kind| *kind == ruling.ruling)
+        .expect("BUG: a ruling without a code");
+    connection
+        .prepare_cached(
+            "UPDATE own SET ruling = ?2, ruling_pos = ?3, ruling_answer = ?4, reason = ?5, settled = 0 WHERE local = ?1",
+        )?
+        .execute(params![
+            own.local,
+            code as i64,
+            ruling.pos.0 as i64,
+            encode_answers(std::slice::from_ref(&ruling.answer)),
+            ruling.reason,
+        ])?;
+    let own = Own::select(connection, "o.local = ?1", [own.local])?;
+    let own = own.first().expect("BUG: an own change vanished");
+    outbox::save_standing(connection, own)?;
+    Ok(Some(own.record))
+}
+
+/// Checks a signed head, refuses one that takes the log back, and keeps the last ones.
+pub(super) fn store_head(
+    connection: &Connection,
+    district: DistrictId,
+    head: &SignedHead,
+) -> Result<(), ApplyError> {
+    let key = server_key(connection, &head.key_id)?;
+    if !head.is_signed_by(district, &key) {
+        return Err(ApplyError::BadHead("its signature does not fit"));
+    }
+    let newest: Option<(u32, i64, [u8; 32])> = connection
+        .prepare_cached("SELECT epoch, pos, hash FROM head ORDER BY epoch DESC, pos DESC LIMIT 1")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    if let Some((epoch, pos, hash)) = newest {
+        let pos = pos as u64;
+        if head.epoch.0 < epoch || (head.epoch.0 == epoch && head.pos.0 < pos) {
+            return Err(ApplyError::BadHead("it takes the log back"));
+        }
+        if head.epoch.0 == epoch && head.pos.0 == pos && head.hash.0 != hash {
+            return Err(ApplyError::BadHead(
+                "it shows another log at the same place",
+            ));
+        }
+    }
+    connection
+        .prepare_cached(
+            "INSERT INTO head (epoch, pos, hash, bytes) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            head.epoch.0,
+            head.pos.0 as i64,
+            &head.hash.0[..],
+            head.encode()
+        ])?;
+    connection
+        .prepare_cached(
+            "DELETE FROM head WHERE (epoch, pos) NOT IN
+                (SELECT epoch, pos FROM head ORDER BY epoch DESC, pos DESC LIMIT ?1)",
+        )?
+        .execute([HEADS_KEPT])?;
+    Ok(())
+}
