@@ -1,3 +1,4 @@
 //! Test harness and benchmarks.
 
 pub mod bench;
+pub mod small_log;

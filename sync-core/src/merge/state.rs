@@ -7,9 +7,10 @@ use crate::kinds::Kind;
 use crate::limits;
 use crate::payload::Payload;
 use crate::verdict::ProblemCode;
+use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// One write with those of its fields that are still visible.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,9 +135,15 @@ impl RecordState {
     /// Reads an image.
     ///
     /// # Errors
-    /// What serde_json says.
+    /// What serde_json says, or that a write names no author.
     pub fn from_image(image: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(image)
+        let state: Self = serde_json::from_slice(image)?;
+        if state.created.is_none() && state.writes.iter().any(|write| write.stamp.is_none()) {
+            return Err(serde_json::Error::custom(
+                "a write without a stamp in a record without a maker",
+            ));
+        }
+        Ok(state)
     }
 
     /// The image: compact JSON, the same bytes for the same state on every machine.
@@ -153,6 +160,9 @@ impl RecordState {
     }
 
     /// Adds an event that sorts after all before it to a state, or starts one.
+    ///
+    /// An event that comes into force after later ones of its replica (a ruling released it) needs the whole
+    /// [`super::fold`]: what had overtaken it may be gone from the state.
     pub fn advance(state: Option<Self>, event: Event) -> Self {
         let mut state = state.unwrap_or_else(|| Self::empty(event.unit));
         state.apply(event);
@@ -161,6 +171,12 @@ impl RecordState {
 
     /// Adds an event that sorts after all before it.
     pub fn apply(&mut self, event: Event) {
+        self.apply_overtaken(event, &BTreeSet::new());
+    }
+
+    /// Adds an event that sorts after all before it, but in these fields its own replica has written later values
+    /// before it came into force: it still replaces there what its author saw, and leaves no value of its own.
+    pub(super) fn apply_overtaken(&mut self, event: Event, overtaken: &BTreeSet<String>) {
         let Event {
             stamp,
             base,
@@ -180,17 +196,20 @@ impl RecordState {
                 state,
                 fields,
             } => {
-                self.kind = kind;
-                if self.steps.iter().all(|step| step.units.is_none()) {
-                    self.unit = unit;
+                // A record is made once; a second maker, let in by a ruling, only writes.
+                if self.created.is_none() {
+                    self.kind = kind;
+                    if self.steps.iter().all(|step| step.units.is_none()) {
+                        self.unit = unit;
+                    }
+                    self.created = Some(stamp);
+                    if self.state.is_none() {
+                        self.state = state;
+                    }
                 }
-                self.created = Some(stamp);
-                if self.state.is_none() {
-                    self.state = state;
-                }
-                self.write(stamp, base, fields);
+                self.write(stamp, base, fields, overtaken);
             }
-            Act::Write(fields) => self.write(stamp, base, fields),
+            Act::Write(fields) => self.write(stamp, base, fields, overtaken),
             Act::Element { set, kind, fields } => {
                 if let (Kind::Unknown, Some(kind)) = (self.kind, kind) {
                     self.kind = kind;
@@ -226,16 +245,35 @@ impl RecordState {
     }
 
     /// Writes registers: values that the author saw, and the replica's own earlier ones, give way.
-    fn write(&mut self, stamp: Stamp, base: LogPlace, fields: Payload) {
+    fn write(
+        &mut self,
+        stamp: Stamp,
+        base: LogPlace,
+        mut fields: Payload,
+        overtaken: &BTreeSet<String>,
+    ) {
         let created = self.created;
+        let mut late = false;
         for write in &mut self.writes {
             let old = write
                 .stamp
                 .or(created)
                 .expect("BUG: a write without a stamp in a record without a maker");
-            if old.seen_from(base) || (old.replica == stamp.replica && old.seq < stamp.seq) {
+            let own = old.replica == stamp.replica;
+            late |= own && old.seq > stamp.seq;
+            if old.seen_from(base) || (own && old.seq < stamp.seq) {
                 write.fields.retain(|name| !fields.has(name));
             }
+        }
+        if late || !overtaken.is_empty() {
+            let newer = |name: &str| {
+                self.writes.iter().any(|write| {
+                    let old = write.stamp.or(created);
+                    let own = old.filter(|old| old.replica == stamp.replica);
+                    own.is_some_and(|own| own.seq > stamp.seq) && write.fields.has(name)
+                })
+            };
+            fields.retain(|name| !overtaken.contains(name) && !newer(name));
         }
         self.writes.retain(|write| !write.fields.is_empty());
         if !fields.is_empty() {
