@@ -1,4 +1,5 @@
 //! Test harness and benchmarks.
 
 pub mod bench;
+pub mod engine;
 pub mod small_log;

@@ -40,6 +40,8 @@ pub enum Command {
     Serve(serve::ServeArgs),
     /// 管理单位、人员、角色、登记码与设备 / Units, people, roles, codes, replicas, rulings.
     Admin(admin::AdminArgs),
+    /// 模拟大量手机施加负载 / Load from many simulated phones, and its figures.
+    Fleet(fleet::FleetArgs),
     /// 输出 OpenAPI 文档 / Print the OpenAPI document.
     Openapi,
 }
@@ -56,6 +58,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         Command::Init(args) => init::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Admin(args) => admin::run(&args),
+        Command::Fleet(args) => fleet::run(&args),
         Command::Openapi => openapi::run(),
     }
 }

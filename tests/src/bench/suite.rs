@@ -50,7 +50,14 @@ pub struct EngineUnderTest {
     pub serve: Option<Box<dyn ServerUnderTest<SnapshotWork>>>,
     /// A snapshot applied and committed by a replica.
     pub apply: Option<Box<dyn LocalUnderTest<SnapshotWork>>>,
+    /// Bytes on the wire.
+    pub wire: Option<TellLines>,
+    /// Ingest into a log that has grown, memory and disk.
+    pub growth: Option<TellLines>,
 }
+
+/// Measures what has no floor and tells it in lines of its own.
+pub type TellLines = Box<dyn Fn(&Plan, &Path) -> Result<Vec<BenchResult>, BenchError>>;
 
 /// One part of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +68,10 @@ pub enum Part {
     Merge,
     /// First sync, both ends.
     FirstSync,
+    /// Bytes on the wire.
+    Wire,
+    /// Ingest into a log of two million changes: takes minutes.
+    Growth,
 }
 
 /// Runs `parts` in a scratch directory and tells each finished part to `progress`.
@@ -100,9 +111,29 @@ pub fn run(
                 progress("first sync");
                 first_sync(plan, engine, scratch, &mut table)?;
             }
+            Part::Wire => {
+                progress("bytes on the wire");
+                tell(engine.wire.as_ref(), plan, scratch, &mut table)?;
+            }
+            Part::Growth => {
+                progress("growth");
+                tell(engine.growth.as_ref(), plan, scratch, &mut table)?;
+            }
         }
     }
     Ok(table)
+}
+
+fn tell(
+    lines: Option<&TellLines>,
+    plan: &Plan,
+    scratch: &Path,
+    table: &mut Table,
+) -> Result<(), BenchError> {
+    for line in lines.map_or(Ok(Vec::new()), |lines| lines(plan, scratch))? {
+        table.push(line);
+    }
+    Ok(())
 }
 
 fn ingest(
@@ -292,6 +323,8 @@ fn server_lines(
         None,
     );
     push("_disk", bytes, |run| run.disk_bytes_per_unit, None);
+    push("_up", bytes, |run| run.up_bytes_per_unit, None);
+    push("_down", bytes, |run| run.down_bytes_per_unit, None);
 }
 
 fn rounds(
