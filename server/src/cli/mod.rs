@@ -35,6 +35,8 @@ pub struct Cli {
 pub enum Command {
     /// 输出 OpenAPI 文档 / Print the OpenAPI document.
     Openapi,
+    /// 从日志重算并核对数据 / Recompute the data from the log and compare.
+    Verify(verify::VerifyArgs),
 }
 
 /// Runs the command that the arguments name; the exit code says how it went.
@@ -47,5 +49,6 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     };
     match cli.command {
         Command::Openapi => openapi::run(),
+        Command::Verify(args) => verify::run(&args),
     }
 }
