@@ -35,13 +35,17 @@ pub struct DemoArgs {
 pub fn run(args: &DemoArgs) -> ExitCode {
     let done = run_in_directory(args);
     let good = done.as_ref().is_ok_and(DaySummary::is_good);
-    let value = done.map(|summary| serde_json::to_value(summary).expect("BUG: a summary is always JSON"));
+    let value =
+        done.map(|summary| serde_json::to_value(summary).expect("BUG: a summary is always JSON"));
     let printed = output::finish(args.json, value, text_of);
     if good { printed } else { ExitCode::FAILURE }
 }
 
 fn run_in_directory(args: &DemoArgs) -> Result<DaySummary, ServiceError> {
-    let failed = |source| StoreError::File { path: "a temporary directory".into(), source };
+    let failed = |source| StoreError::File {
+        path: "a temporary directory".into(),
+        source,
+    };
     match &args.data {
         Some(data) => run_day(args, data),
         None => {
@@ -52,7 +56,11 @@ fn run_in_directory(args: &DemoArgs) -> Result<DaySummary, ServiceError> {
 }
 
 fn run_day(args: &DemoArgs, data: &Path) -> Result<DaySummary, ServiceError> {
-    let bar = if std::io::stderr().is_terminal() && !args.json { ProgressBar::new(100) } else { ProgressBar::hidden() };
+    let bar = if std::io::stderr().is_terminal() && !args.json {
+        ProgressBar::new(100)
+    } else {
+        ProgressBar::hidden()
+    };
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos:>3} % {msg}") {
         bar.set_style(style);
     }
@@ -60,7 +68,11 @@ fn run_day(args: &DemoArgs, data: &Path) -> Result<DaySummary, ServiceError> {
         let key = format!("demo.stage.{stage}");
         let text = |language| Catalogue::of(language).text(&key, &[]);
         bar.set_position(percent);
-        bar.set_message(format!("{} / {}", text(Language::Chinese), text(Language::English)));
+        bar.set_message(format!(
+            "{} / {}",
+            text(Language::Chinese),
+            text(Language::English)
+        ));
     };
     let started = Instant::now();
     let mut summary = run_async(day::run(data, args.seed, args.replicas as usize, &progress))?;
@@ -73,12 +85,21 @@ fn run_day(args: &DemoArgs, data: &Path) -> Result<DaySummary, ServiceError> {
 /// The summary as lines, Chinese and English.
 fn text_of(value: &serde_json::Value) -> String {
     let mut text = String::new();
-    let Some(fields) = value.as_object() else { return text };
+    let Some(fields) = value.as_object() else {
+        return text;
+    };
     for (name, value) in fields.iter().filter(|(name, _)| *name != "faults") {
         let key = format!("demo.{name}");
         let label = |language| Catalogue::of(language).text(&key, &[]);
-        let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        text.push_str(&format!("{:>24}  {} / {}\n", shown, label(Language::Chinese), label(Language::English)));
+        let shown = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        text.push_str(&format!(
+            "{:>24}  {} / {}\n",
+            shown,
+            label(Language::Chinese),
+            label(Language::English)
+        ));
     }
     for fault in value["faults"].as_array().into_iter().flatten() {
         text.push_str(&format!("! {}\n", fault.as_str().unwrap_or_default()));

@@ -44,6 +44,8 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// 输出 OpenAPI 文档 / Print the OpenAPI document.
     Openapi,
+    /// 从日志重算并核对数据 / Recompute the data from the log and compare.
+    Verify(verify::VerifyArgs),
 }
 
 /// Runs the command that the arguments name; the exit code says how it went.
@@ -60,5 +62,6 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         Command::Admin(args) => admin::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Openapi => openapi::run(),
+        Command::Verify(args) => verify::run(&args),
     }
 }

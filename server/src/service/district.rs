@@ -358,6 +358,7 @@ impl District {
             directory: &state.directory,
             documents: &self.documents,
             head: state.head.0,
+            open_range: None,
         }
     }
 

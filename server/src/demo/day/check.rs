@@ -16,16 +16,26 @@ use sync_core::verdict::Verdict;
 impl World {
     /// Counts and compares.
     pub async fn check(&mut self) -> Result<DaySummary, ServiceError> {
-        let mut summary = DaySummary { converged: true, ..DaySummary::default() };
+        let mut summary = DaySummary {
+            converged: true,
+            ..DaySummary::default()
+        };
         summary.replicas = self.phones.len() as u64;
-        summary.changes = self.phones.iter().map(|phone| phone.made.len() as u64).sum();
+        summary.changes = self
+            .phones
+            .iter()
+            .map(|phone| phone.made.len() as u64)
+            .sum();
         summary.forks = self.phones.iter().map(|phone| phone.forks).sum();
         let bodies = self.count_log(&mut summary)?;
         for phone in &self.phones {
             for made in &phone.made {
                 if !bodies.contains(&made.mark) {
                     summary.lost += 1;
-                    note(&mut summary.faults, format!("lost: {} of record {}", made.mark, made.record));
+                    note(
+                        &mut summary.faults,
+                        format!("lost: {} of record {}", made.mark, made.record),
+                    );
                 }
             }
         }
@@ -100,7 +110,10 @@ impl World {
                 }
             }
             let held = phone.replica.digest().unwrap_or_default();
-            let waiting = phone.replica.counts().map_or(u64::MAX, |counts| counts.waiting);
+            let waiting = phone
+                .replica
+                .counts()
+                .map_or(u64::MAX, |counts| counts.waiting);
             if held != expected || waiting > 0 || phone.diverged {
                 summary.converged = false;
                 note(
@@ -119,17 +132,34 @@ impl World {
         let handler = self.find("department_handler", 0);
         let count = |index: usize, kind| {
             let phone: &super::phone::Phone = &self.phones[index];
-            phone.replica.list(&Filter::of(kind)).map_or(u64::MAX, |rows| rows.len() as u64)
+            phone
+                .replica
+                .list(&Filter::of(kind))
+                .map_or(u64::MAX, |rows| rows.len() as u64)
         };
         summary.handler_sees = count(handler, Kind::Report) + count(handler, Kind::Visit);
         let volunteers = (0..self.phones.len())
             .filter(|index| matches!(self.phones[*index].role, "patrol_leader" | "patrol_member"));
-        summary.volunteers_see = volunteers.map(|index| count(index, Kind::Report) + count(index, Kind::Visit)).sum();
+        summary.volunteers_see = volunteers
+            .map(|index| count(index, Kind::Report) + count(index, Kind::Visit))
+            .sum();
         if summary.handler_sees != 1 {
-            note(&mut summary.faults, format!("the handler sees {} records, not the one case", summary.handler_sees));
+            note(
+                &mut summary.faults,
+                format!(
+                    "the handler sees {} records, not the one case",
+                    summary.handler_sees
+                ),
+            );
         }
         if summary.volunteers_see != 0 {
-            note(&mut summary.faults, format!("volunteers hold {} reports or visits", summary.volunteers_see));
+            note(
+                &mut summary.faults,
+                format!(
+                    "volunteers hold {} reports or visits",
+                    summary.volunteers_see
+                ),
+            );
         }
     }
 }
@@ -144,9 +174,11 @@ fn note(faults: &mut Vec<String>, fault: String) {
 fn collect_marks(body: &[u8], marks: &mut BTreeSet<String>) {
     let text = String::from_utf8_lossy(body);
     for piece in text.split('#') {
-        let start = piece.rfind(|each: char| !(each.is_ascii_alphanumeric() || each == '-')).map_or(0, |at| {
-            at + piece[at..].chars().next().map_or(1, char::len_utf8)
-        });
+        let start = piece
+            .rfind(|each: char| !(each.is_ascii_alphanumeric() || each == '-'))
+            .map_or(0, |at| {
+                at + piece[at..].chars().next().map_or(1, char::len_utf8)
+            });
         marks.insert(format!("{}#", &piece[start..]));
     }
 }

@@ -49,8 +49,9 @@ impl World {
             self.sync(index).await?;
         }
         // Somebody who sees both values writes a third.
-        let settles = (0..self.phones.len())
-            .find(|index| matches!(self.phones[*index].role, "duty_desk" | "grid_head") && *index != desk);
+        let settles = (0..self.phones.len()).find(|index| {
+            matches!(self.phones[*index].role, "duty_desk" | "grid_head") && *index != desk
+        });
         let over = self.desk_over(unit).or(settles).unwrap_or(desk);
         self.sync(over).await?;
         self.describe(over, record, unit)?;
@@ -79,10 +80,15 @@ impl World {
         let department = self.phones[handler].unit;
         let (record, unit) = self.report(worker)?;
         self.sync(worker).await?;
-        let Some(desk) = self.desk_over(unit) else { return Ok(()) };
+        let Some(desk) = self.desk_over(unit) else {
+            return Ok(());
+        };
         self.sync(desk).await?;
         self.step(desk, record, unit, "REGISTERED", r#","level":"III""#)?;
-        let due = format!(r#","desk":{},"level":"III","due_ms":1795600000000"#, department.0);
+        let due = format!(
+            r#","desk":{},"level":"III","due_ms":1795600000000"#,
+            department.0
+        );
         self.step(desk, record, unit, "DISPATCHED", &due)?;
         self.sync(desk).await?;
         self.sync(handler).await?;
@@ -106,11 +112,19 @@ impl World {
         let (record, unit) = self.report(worker)?;
         self.sync(worker).await?;
         let pair = self.desk_over(unit).zip(self.role_over("grid_head", unit));
-        let Some((desk, head)) = pair else { return Ok(()) };
+        let Some((desk, head)) = pair else {
+            return Ok(());
+        };
         self.sync(desk).await?;
         self.sync(head).await?;
         self.step(desk, record, unit, "REGISTERED", r#","level":"II""#)?;
-        self.step(head, record, unit, "NEEDS_INFO", r#","reason":"请补充照片""#)?;
+        self.step(
+            head,
+            record,
+            unit,
+            "NEEDS_INFO",
+            r#","reason":"请补充照片""#,
+        )?;
         self.sync(head).await?;
         self.sync(desk).await
     }
@@ -122,7 +136,12 @@ impl World {
         if let Some(colleague) = self.find_worker_over(unit, &[author]) {
             let at = self.clocks(colleague);
             let mut draft = Draft::new(record, unit, "report.amend", Vec::new());
-            draft.base = Some(self.phones[colleague].replica.base_of(record).unwrap_or_default());
+            draft.base = Some(
+                self.phones[colleague]
+                    .replica
+                    .base_of(record)
+                    .unwrap_or_default(),
+            );
             self.phones[colleague].make_draft(at, draft, r#""description":"同事补充 {mark}""#)?;
             self.sync(colleague).await?;
         }
@@ -167,7 +186,9 @@ impl World {
         let author = self.find("worker", 5);
         let (record, unit) = self.report(author)?;
         self.sync(author).await?;
-        let Some(desk) = self.desk_over(unit) else { return Ok(()) };
+        let Some(desk) = self.desk_over(unit) else {
+            return Ok(());
+        };
         self.sync(desk).await?;
         self.describe(author, record, unit)?;
         self.comment(author, record, unit)?;
@@ -183,7 +204,9 @@ impl World {
     fn grid_beside(&self, unit: UnitId) -> UnitId {
         let directory = std::sync::Arc::clone(&self.open_district().state().directory);
         let community = directory.unit(unit).and_then(|found| found.parent);
-        let town = community.and_then(|community| directory.unit(community)).and_then(|found| found.parent);
+        let town = community
+            .and_then(|community| directory.unit(community))
+            .and_then(|found| found.parent);
         directory
             .units()
             .find(|other| {
@@ -223,12 +246,26 @@ impl World {
             .map(|grant| grant.unit)
             .collect();
         let other = self.phones[self.find("worker", 9)].person;
-        let new = directory.grants(other).iter().find(|grant| grant.role == "worker").map(|grant| grant.unit);
+        let new = directory
+            .grants(other)
+            .iter()
+            .find(|grant| grant.role == "worker")
+            .map(|grant| grant.unit);
         for unit in old {
-            self.admin(AdminRequest::Revoke { person, role: "worker".into(), unit }).await?;
+            self.admin(AdminRequest::Revoke {
+                person,
+                role: "worker".into(),
+                unit,
+            })
+            .await?;
         }
         if let Some(unit) = new {
-            self.admin(AdminRequest::Grant { person, role: "worker".into(), unit }).await?;
+            self.admin(AdminRequest::Grant {
+                person,
+                role: "worker".into(),
+                unit,
+            })
+            .await?;
         }
         self.pass_minutes(5);
         self.sync(index).await?;
@@ -250,13 +287,20 @@ impl World {
             item.record == record && item.standing == sync_core::words::Standing::Quarantined
         });
         let Some(poison) = poison else {
-            return Err(ServiceError::Internal { what: "the poison change was not found out", source: "demo".into() });
+            return Err(ServiceError::Internal {
+                what: "the poison change was not found out",
+                source: "demo".into(),
+            });
         };
         let at = self.clocks(index);
         let grid = self.grid_of(index);
         let mut repair = Draft::new(record, grid, "report.create", Vec::new());
         repair.repairs = Some(self.phones[index].change(poison.seq));
-        self.phones[index].make_draft(at, repair, r#""category":"FAC-03","title":"路灯不亮","description":"改到正确的网格 {mark}""#)?;
+        self.phones[index].make_draft(
+            at,
+            repair,
+            r#""category":"FAC-03","title":"路灯不亮","description":"改到正确的网格 {mark}""#,
+        )?;
         self.sync(index).await
     }
 
@@ -282,11 +326,16 @@ impl World {
             gridwork.close()?;
         }
         let file = district_path(&self.data, DIVISION_CODE);
-        let failed = |source| StoreError::File { path: file.display().to_string(), source };
+        let failed = |source| StoreError::File {
+            path: file.display().to_string(),
+            source,
+        };
         for suffix in ["", "-wal", "-shm"] {
             let path = std::path::PathBuf::from(format!("{}{suffix}", file.display()));
             match std::fs::remove_file(&path) {
-                Err(source) if source.kind() != std::io::ErrorKind::NotFound => return Err(failed(source).into()),
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(failed(source).into());
+                }
                 _ => {}
             }
         }
@@ -303,6 +352,10 @@ impl World {
 fn reply_lost_once() -> impl FnMut(&mut crate::demo::Dice) -> Fate {
     let mut first = true;
     move |_| {
-        if std::mem::take(&mut first) { Fate::ReplyLost } else { Fate::Carried }
+        if std::mem::take(&mut first) {
+            Fate::ReplyLost
+        } else {
+            Fate::Carried
+        }
     }
 }

@@ -20,7 +20,12 @@ pub type Progress<'a> = &'a dyn Fn(u64, &str);
 ///
 /// # Errors
 /// Whatever the engine or a replica refused that it should not have.
-pub async fn run(data: &Path, seed: u64, phones: usize, progress: Progress<'_>) -> Result<DaySummary, ServiceError> {
+pub async fn run(
+    data: &Path,
+    seed: u64,
+    phones: usize,
+    progress: Progress<'_>,
+) -> Result<DaySummary, ServiceError> {
     progress(0, "seed");
     let mut world = World::found(data, seed, phones).await?;
     progress(10, "first_sync");

@@ -70,8 +70,14 @@ pub struct Phone {
     name: String,
 }
 
-fn refused(what: &'static str, source: impl std::error::Error + Send + Sync + 'static) -> ServiceError {
-    ServiceError::Internal { what, source: Box::new(source) }
+fn refused(
+    what: &'static str,
+    source: impl std::error::Error + Send + Sync + 'static,
+) -> ServiceError {
+    ServiceError::Internal {
+        what,
+        source: Box::new(source),
+    }
 }
 
 impl Phone {
@@ -102,8 +108,8 @@ impl Phone {
             .await?;
         let enrolment = enrolment_of(&answer, ReplicaId(replica), key_seed)?;
         let connection = open_file(&path)?;
-        let replica =
-            Replica::create(connection, &enrolment).map_err(|error| refused("a phone could not enrol", error))?;
+        let replica = Replica::create(connection, &enrolment)
+            .map_err(|error| refused("a phone could not enrol", error))?;
         let name = format!("p{}", answer.person);
         Ok(Self {
             person: PersonId(answer.person),
@@ -142,7 +148,8 @@ impl Phone {
     /// Opens a copy made earlier; the owner's own note of the work lives on in their head, not in the file.
     pub fn from_copy(original: &Self, path: &Path, name: &str) -> Result<Self, ServiceError> {
         let connection = open_file(path)?;
-        let replica = Replica::open(connection).map_err(|error| refused("a copied phone does not open", error))?;
+        let replica = Replica::open(connection)
+            .map_err(|error| refused("a copied phone does not open", error))?;
         let mut dice = original.dice.clone();
         let boot = dice.next_u64() | 1;
         Ok(Self {
@@ -174,7 +181,11 @@ impl Phone {
     /// A fresh record id, time-ordered by the device's own clock.
     pub fn new_record(&mut self, at: &Evidence) -> RecordId {
         let millis = u64::try_from(at.wall_ms).unwrap_or(0);
-        let random = [self.dice.next_u64().to_be_bytes(), self.dice.next_u64().to_be_bytes()].concat();
+        let random = [
+            self.dice.next_u64().to_be_bytes(),
+            self.dice.next_u64().to_be_bytes(),
+        ]
+        .concat();
         let random: [u8; 10] = random[..10].try_into().expect("BUG: 16 bytes hold 10");
         RecordId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
@@ -193,10 +204,18 @@ impl Phone {
     }
 
     /// The same from a draft.
-    pub fn make_draft(&mut self, at: Evidence, mut draft: Draft, fields: &str) -> Result<Seq, ServiceError> {
+    pub fn make_draft(
+        &mut self,
+        at: Evidence,
+        mut draft: Draft,
+        fields: &str,
+    ) -> Result<Seq, ServiceError> {
         self.counter += 1;
         let mark = format!("{}-{}#", self.name, self.counter);
-        assert!(fields.contains("{mark}"), "BUG: a change without a mark cannot be counted");
+        assert!(
+            fields.contains("{mark}"),
+            "BUG: a change without a mark cannot be counted"
+        );
         draft.open = format!("{{{}}}", fields.replace("{mark}", &mark)).into_bytes();
         let record = draft.record;
         match self.replica.make_change(draft, at) {
@@ -206,15 +225,23 @@ impl Phone {
             }
             Err(MakeError::Invalid(problems)) => {
                 let text = format!("{problems:?}");
-                Err(ServiceError::Internal { what: "a phone refused its own change", source: text.into() })
+                Err(ServiceError::Internal {
+                    what: "a phone refused its own change",
+                    source: text.into(),
+                })
             }
-            Err(MakeError::Replica(error)) => Err(refused("a phone could not store a change", error)),
+            Err(MakeError::Replica(error)) => {
+                Err(refused("a phone could not store a change", error))
+            }
         }
     }
 
     /// The identity of a change of the present chain.
     pub fn change(&self, seq: Seq) -> ChangeId {
-        ChangeId { replica: self.replica.replica_id(), seq }
+        ChangeId {
+            replica: self.replica.replica_id(),
+            seq,
+        }
     }
 
     /// Talks to the server until nothing is left to say or the link breaks. `fate` says what the link does each time.
@@ -227,40 +254,61 @@ impl Phone {
         self.session.on_link();
         // A page at a time; a phone that needs more than this has a defect, and the check at the end finds it.
         for _ in 0..2_000 {
-            if self.replica.condition().map_err(|error| refused("a phone's file", error))? == Condition::Forked {
+            if self
+                .replica
+                .condition()
+                .map_err(|error| refused("a phone's file", error))?
+                == Condition::Forked
+            {
                 self.go_on_as_new(backend).await?;
             }
-            let next = self.session.next_request(&self.replica, at).map_err(|error| refused("a phone's file", error))?;
+            let next = self
+                .session
+                .next_request(&self.replica, at)
+                .map_err(|error| refused("a phone's file", error))?;
             let Some(request) = next else { return Ok(()) };
             let random = self.dice.next_u64();
             let fate = fate(&mut self.dice);
             if fate == Fate::RequestLost {
-                self.session.on_failure(request.request_no, Failure::Network, None, at, random);
+                self.session
+                    .on_failure(request.request_no, Failure::Network, None, at, random);
                 return Ok(());
             }
             let answer = backend.sync(Bytes::from(request.bytes)).await;
             let mut bytes = match answer {
                 Ok(bytes) => bytes,
                 Err(error) => {
-                    self.session.on_failure(request.request_no, Failure::Refused, None, at, random);
+                    self.session
+                        .on_failure(request.request_no, Failure::Refused, None, at, random);
                     return Err(error);
                 }
             };
             match fate {
                 Fate::ReplyLost => {
-                    self.session.on_failure(request.request_no, Failure::Network, None, at, random);
+                    self.session
+                        .on_failure(request.request_no, Failure::Network, None, at, random);
                     return Ok(());
                 }
                 Fate::ReplyCut => bytes.truncate(bytes.len() / 2),
                 Fate::CaptivePortal => bytes = b"<html>Welcome to our network</html>".to_vec(),
                 Fate::Carried | Fate::RequestLost => {}
             }
-            match self.session.on_response(&mut self.replica, request.request_no, &bytes, at, random) {
+            match self.session.on_response(
+                &mut self.replica,
+                request.request_no,
+                &bytes,
+                at,
+                random,
+            ) {
                 Ok(Progress::Applied(applied)) => {
-                    self.duplicates += SyncResponse::decode(&bytes).map_or(0, |response| response.duplicates);
+                    self.duplicates +=
+                        SyncResponse::decode(&bytes).map_or(0, |response| response.duplicates);
                     self.diverged |= applied.diverged;
                     if !applied.more && !applied.repairs && !applied.new_epoch {
-                        let done = self.replica.counts().map_err(|error| refused("a phone's file", error))?;
+                        let done = self
+                            .replica
+                            .counts()
+                            .map_err(|error| refused("a phone's file", error))?;
                         if done.waiting == 0 && done.stale == 0 {
                             return Ok(());
                         }
@@ -275,7 +323,10 @@ impl Phone {
     }
 
     async fn go_on_as_new(&mut self, backend: &dyn Backend) -> Result<(), ServiceError> {
-        let plan = self.replica.fork_plan().map_err(|error| refused("a fork has no plan", error))?;
+        let plan = self
+            .replica
+            .fork_plan()
+            .map_err(|error| refused("a fork has no plan", error))?;
         let key_seed = random_seed(&mut self.dice);
         let key = SigningKey::from_seed(&key_seed);
         let new = Uuid::from_u64_pair(self.dice.next_u64(), self.dice.next_u64());
@@ -295,14 +346,24 @@ impl Phone {
                 public_key: Base64Url(public),
                 last_common_seq: plan.received.0,
                 last_common_hash: Base64Url(plan.hash.0),
-                old_proof: Base64Url(self.replica.signing_key().sign("gridwork/fork/1", &message).0),
+                old_proof: Base64Url(
+                    self.replica
+                        .signing_key()
+                        .sign("gridwork/fork/1", &message)
+                        .0,
+                ),
                 proof: Base64Url(key.sign("gridwork/fork/1", &message).0),
                 device_label: None,
             })
             .await?;
-        let identity =
-            ForkIdentity { replica: ReplicaId(new), key_seed, replica_no: ReplicaNo(answer.replica_no) };
-        self.replica.continue_as(&identity).map_err(|error| refused("a fork did not go on", error))?;
+        let identity = ForkIdentity {
+            replica: ReplicaId(new),
+            key_seed,
+            replica_no: ReplicaNo(answer.replica_no),
+        };
+        self.replica
+            .continue_as(&identity)
+            .map_err(|error| refused("a fork did not go on", error))?;
         self.session = Session::new("demo 1");
         self.forks += 1;
         Ok(())
@@ -328,12 +389,17 @@ fn open_file(path: &Path) -> Result<Connection, ServiceError> {
     open().map_err(|error| refused("a phone's file does not open", error))
 }
 
-fn enrolment_of(answer: &EnrolmentAnswer, replica: ReplicaId, key_seed: [u8; 32]) -> Result<Enrolment, ServiceError> {
+fn enrolment_of(
+    answer: &EnrolmentAnswer,
+    replica: ReplicaId,
+    key_seed: [u8; 32],
+) -> Result<Enrolment, ServiceError> {
     let server_keys = answer
         .server_keys
         .iter()
         .map(|key| {
-            let public = VerifyingKey::from_bytes(&key.public_key.0).ok_or(ServiceError::SignatureRefused)?;
+            let public = VerifyingKey::from_bytes(&key.public_key.0)
+                .ok_or(ServiceError::SignatureRefused)?;
             Ok((key.key_id.clone(), public))
         })
         .collect::<Result<_, ServiceError>>()?;

@@ -6,10 +6,17 @@ use sync_core::ids::{RecordId, UnitId};
 use sync_core::kinds::Kind;
 use sync_core::replica::Filter;
 
-const CATEGORIES: [&str; 8] =
-    ["SAN-01", "SAN-02", "FAC-01", "FAC-03", "FIR-01", "FIR-02", "ORD-01", "MED-01"];
-const TITLES: [&str; 6] =
-    ["楼道堆放杂物", "路灯不亮", "井盖松动", "垃圾未清运", "电动车进楼", "消防通道被占"];
+const CATEGORIES: [&str; 8] = [
+    "SAN-01", "SAN-02", "FAC-01", "FAC-03", "FIR-01", "FIR-02", "ORD-01", "MED-01",
+];
+const TITLES: [&str; 6] = [
+    "楼道堆放杂物",
+    "路灯不亮",
+    "井盖松动",
+    "垃圾未清运",
+    "电动车进楼",
+    "消防通道被占",
+];
 
 impl World {
     /// Makes a report in a grid of the phone's person.
@@ -37,16 +44,36 @@ impl World {
     }
 
     /// Writes the description of a record.
-    pub fn describe(&mut self, index: usize, record: RecordId, unit: UnitId) -> Result<(), ServiceError> {
+    pub fn describe(
+        &mut self,
+        index: usize,
+        record: RecordId,
+        unit: UnitId,
+    ) -> Result<(), ServiceError> {
         let at = self.clocks(index);
         let fields = r#""description":"现场情况有变 {mark}""#;
-        self.phones[index].make(at, record, unit, "report.amend", fields).map(|_| ())
+        self.phones[index]
+            .make(at, record, unit, "report.amend", fields)
+            .map(|_| ())
     }
 
     /// Comments on a record.
-    pub fn comment(&mut self, index: usize, record: RecordId, unit: UnitId) -> Result<(), ServiceError> {
+    pub fn comment(
+        &mut self,
+        index: usize,
+        record: RecordId,
+        unit: UnitId,
+    ) -> Result<(), ServiceError> {
         let at = self.clocks(index);
-        self.phones[index].make(at, record, unit, "report.comment", r#""text":"已到现场 {mark}""#).map(|_| ())
+        self.phones[index]
+            .make(
+                at,
+                record,
+                unit,
+                "report.comment",
+                r#""text":"已到现场 {mark}""#,
+            )
+            .map(|_| ())
     }
 
     /// Takes a step of a case. `more` are further fields, each with a comma in front.
@@ -60,7 +87,9 @@ impl World {
     ) -> Result<(), ServiceError> {
         let at = self.clocks(index);
         let fields = format!(r#""to":"{to}","note":"{{mark}}"{more}"#);
-        self.phones[index].make(at, record, unit, "report.transition", &fields).map(|_| ())
+        self.phones[index]
+            .make(at, record, unit, "report.transition", &fields)
+            .map(|_| ())
     }
 
     /// Logs a visit.
@@ -70,7 +99,9 @@ impl World {
         let phone = &mut self.phones[index];
         let record = phone.new_record(&at);
         let fields = r#""outcome":"done","purpose":"care","note":"老人身体尚好 {mark}""#;
-        phone.make(at, record, grid, "visit.log", fields).map(|_| ())
+        phone
+            .make(at, record, grid, "visit.log", fields)
+            .map(|_| ())
     }
 
     /// A whole patrol round on the leader's phone.
@@ -79,7 +110,13 @@ impl World {
         let unit = self.phones[index].unit;
         let phone = &mut self.phones[index];
         let record = phone.new_record(&at);
-        phone.make(at, record, unit, "patrol.start", r#""team":"T01","slot":"A","note":"{mark}""#)?;
+        phone.make(
+            at,
+            record,
+            unit,
+            "patrol.start",
+            r#""team":"T01","slot":"A","note":"{mark}""#,
+        )?;
         for point in 1..=6 {
             self.pass_minutes(5);
             let at = self.clocks(index);
@@ -87,7 +124,15 @@ impl World {
             self.phones[index].make(at, record, unit, "patrol.check_in", &fields)?;
         }
         let at = self.clocks(index);
-        self.phones[index].make(at, record, unit, "patrol.finish", r#""summary":"一切正常 {mark}""#).map(|_| ())
+        self.phones[index]
+            .make(
+                at,
+                record,
+                unit,
+                "patrol.finish",
+                r#""summary":"一切正常 {mark}""#,
+            )
+            .map(|_| ())
     }
 
     /// A record of a kind that the phone holds; `None` when it holds none.

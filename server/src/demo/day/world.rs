@@ -55,8 +55,18 @@ impl World {
         let entropy = Arc::new(SeededEntropy::new(seed));
         let district = DemoDistrict::generate(seed);
         let name = district.units[0].name.clone();
-        Gridwork::init(data, DIVISION_CODE, &name, "Asia/Shanghai", &*clock, &*entropy)?;
-        let failed = |source| crate::store::StoreError::File { path: "a temporary directory".into(), source };
+        Gridwork::init(
+            data,
+            DIVISION_CODE,
+            &name,
+            "Asia/Shanghai",
+            &*clock,
+            &*entropy,
+        )?;
+        let failed = |source| crate::store::StoreError::File {
+            path: "a temporary directory".into(),
+            source,
+        };
         let mut world = Self {
             gridwork: None,
             clock,
@@ -75,7 +85,10 @@ impl World {
 
     /// Opens the engine on the data directory.
     pub fn open(&mut self, restored: bool) -> Result<(), ServiceError> {
-        let options = OpenOptions { clock_agreed: false, restored };
+        let options = OpenOptions {
+            clock_agreed: false,
+            restored,
+        };
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let entropy: Arc<dyn Entropy> = Arc::clone(&self.entropy) as Arc<dyn Entropy>;
         self.gridwork = Some(Gridwork::open(&self.data, clock, entropy, options)?);
@@ -84,12 +97,18 @@ impl World {
 
     /// The engine.
     pub fn gridwork(&self) -> &Gridwork {
-        self.gridwork.as_ref().expect("BUG: the server is down at this hour")
+        self.gridwork
+            .as_ref()
+            .expect("BUG: the server is down at this hour")
     }
 
     /// The one district.
     pub fn open_district(&self) -> Arc<District> {
-        Arc::clone(self.gridwork().district(None).expect("BUG: the demo has one district"))
+        Arc::clone(
+            self.gridwork()
+                .district(None)
+                .expect("BUG: the demo has one district"),
+        )
     }
 
     /// Does what `gridwork admin` does.
@@ -108,7 +127,10 @@ impl World {
             .people
             .iter()
             .filter_map(|person| {
-                let (role, unit) = person.roles.iter().find(|(role, _)| PHONE_ROLES.contains(role))?;
+                let (role, unit) = person
+                    .roles
+                    .iter()
+                    .find(|(role, _)| PHONE_ROLES.contains(role))?;
                 Some((person.number, *role, *unit))
             })
             .collect();
@@ -126,7 +148,11 @@ impl World {
             };
             chosen.extend(people.iter().filter(|(_, of, _)| *of == role).take(wanted));
         }
-        let rest: Vec<_> = people.iter().filter(|person| !chosen.contains(person)).copied().collect();
+        let rest: Vec<_> = people
+            .iter()
+            .filter(|person| !chosen.contains(person))
+            .copied()
+            .collect();
         chosen.extend(rest);
         for (number, role, unit) in chosen.into_iter().take(count) {
             let district = self.open_district();
@@ -156,10 +182,11 @@ impl World {
         self.phones.iter().enumerate().position(|(index, phone)| {
             phone.role == "worker"
                 && !except.contains(&index)
-                && directory
-                    .grants(phone.person)
-                    .iter()
-                    .any(|grant| grant.role == "worker" && grant.until_ms.is_none() && directory.is_within(unit, grant.unit))
+                && directory.grants(phone.person).iter().any(|grant| {
+                    grant.role == "worker"
+                        && grant.until_ms.is_none()
+                        && directory.is_within(unit, grant.unit)
+                })
         })
     }
 
@@ -172,9 +199,17 @@ impl World {
             .iter()
             .filter(|grant| grant.until_ms.is_none())
             .flat_map(|grant| directory.subtree(grant.unit).collect::<Vec<_>>())
-            .filter(|unit| directory.unit(*unit).is_some_and(|unit| unit.kind == "grid"))
+            .filter(|unit| {
+                directory
+                    .unit(*unit)
+                    .is_some_and(|unit| unit.kind == "grid")
+            })
             .collect();
-        if grids.is_empty() { self.phones[index].unit } else { *self.dice.pick(&grids) }
+        if grids.is_empty() {
+            self.phones[index].unit
+        } else {
+            *self.dice.pick(&grids)
+        }
     }
 
     /// What the device's clocks of a phone say now.
@@ -206,7 +241,10 @@ impl World {
         fate: impl FnMut(&mut Dice) -> Fate,
     ) -> Result<(), ServiceError> {
         let at = self.clocks(index);
-        let gridwork = self.gridwork.as_ref().expect("BUG: the server is down at this hour");
+        let gridwork = self
+            .gridwork
+            .as_ref()
+            .expect("BUG: the server is down at this hour");
         self.phones[index].sync(gridwork, at, fate).await
     }
 
@@ -220,16 +258,35 @@ impl World {
 }
 
 fn people_rank(role: &str) -> usize {
-    PHONE_ROLES.iter().position(|known| *known == role).unwrap_or(PHONE_ROLES.len())
+    PHONE_ROLES
+        .iter()
+        .position(|known| *known == role)
+        .unwrap_or(PHONE_ROLES.len())
 }
 
 /// Imports the made-up district the way an operator imports a real one.
-pub async fn seed_district(gridwork: &Gridwork, district: &DemoDistrict) -> Result<(), ServiceError> {
+pub async fn seed_district(
+    gridwork: &Gridwork,
+    district: &DemoDistrict,
+) -> Result<(), ServiceError> {
     let units = district.unit_rows();
-    let roles = sync_core::documents::DEFAULTS.iter().find(|(name, _)| *name == "roles").map_or("", |(_, text)| text);
-    let catalogue = RoleCatalogue::from_document(roles).expect("BUG: the default roles do not parse");
-    gridwork.administer(None, AdminRequest::ImportUnits { text: export_units(&units) }).await?;
+    let roles = sync_core::documents::DEFAULTS
+        .iter()
+        .find(|(name, _)| *name == "roles")
+        .map_or("", |(_, text)| text);
+    let catalogue =
+        RoleCatalogue::from_document(roles).expect("BUG: the default roles do not parse");
+    gridwork
+        .administer(
+            None,
+            AdminRequest::ImportUnits {
+                text: export_units(&units),
+            },
+        )
+        .await?;
     let people = export_people(&district.person_rows(), &catalogue);
-    gridwork.administer(None, AdminRequest::ImportPeople { text: people }).await?;
+    gridwork
+        .administer(None, AdminRequest::ImportPeople { text: people })
+        .await?;
     Ok(())
 }
