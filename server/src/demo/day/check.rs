@@ -3,6 +3,8 @@
 use super::summary::DaySummary;
 use super::world::World;
 use crate::service::ServiceError;
+use crate::service::verify::{self, Known};
+use crate::store::sqlite::DistrictRead;
 use crate::store::StoreError;
 use std::collections::BTreeSet;
 use sync_core::digest::SetDigest;
@@ -41,7 +43,22 @@ impl World {
         }
         self.compare_digests(&mut summary)?;
         self.look_at_scopes(&mut summary);
+        self.verify(&mut summary)?;
         Ok(summary)
+    }
+
+    /// Recomputes everything from the log, against the head that the server last signed.
+    fn verify(&self, summary: &mut DaySummary) -> Result<(), ServiceError> {
+        let district = self.open_district();
+        let head = district.sign_head(district.state().head)?;
+        let read = DistrictRead::open(district.path())?;
+        let known = Known { head: Some(&head), ..Known::default() };
+        let report = verify::verify(&read, district.code(), known, &mut |_| {})?;
+        summary.verify = report.is_ok();
+        for fault in report.faults {
+            note(&mut summary.faults, format!("verify: {fault:?}"));
+        }
+        Ok(())
     }
 
     /// Reads the whole log once: counts, and every mark that stands in it.
