@@ -14,12 +14,16 @@ use rusqlite::params;
 /// What a page says about one record, in the page's order.
 #[derive(Debug)]
 pub(super) enum Step {
-    Entry(EntryItem, Header),
+    Entry(Box<(EntryItem, Header)>),
     Image(ImageItem),
     Leave,
 }
 
 /// The record's content while steps are taken.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one lives at a time, on the stack"
+)]
 enum Content {
     Nothing,
     Image(Vec<u8>),
@@ -59,7 +63,10 @@ pub(super) fn take(
         match step {
             Step::Leave => progress.leaves = true,
             Step::Image(image) => progress.take_image(work, image),
-            Step::Entry(entry, header) => progress.take_entry(work, record, entry, header)?,
+            Step::Entry(entry) => {
+                let (entry, header) = *entry;
+                progress.take_entry(work, record, entry, header)?;
+            }
         }
     }
     // The row is compared with what it held before, so that the digest loses exactly what it had.
