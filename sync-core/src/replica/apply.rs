@@ -254,7 +254,7 @@ fn take_page(
                     by_record
                         .entry(header.record)
                         .or_default()
-                        .push(items::Step::Entry(entry, header));
+                        .push(items::Step::Entry(Box::new((entry, header))));
                 }
             }
             // An item of a later version.
