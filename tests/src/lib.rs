@@ -2,3 +2,4 @@
 
 pub mod bench;
 pub mod small_log;
+pub mod worked_conflicts;
