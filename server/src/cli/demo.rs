@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use sync_core::messages::{Catalogue, Language};
 
 use super::output::{self, run_async};
+use crate::clock::{Clock, SystemClock};
 use crate::demo::day::{self, DaySummary};
 use crate::service::ServiceError;
 use crate::store::StoreError;
@@ -26,6 +27,9 @@ pub struct DemoArgs {
     /// 模拟手机数量 / Number of simulated phones.
     #[arg(long, value_name = "N", default_value_t = 48, value_parser = clap::value_parser!(u32).range(40..=10_000))]
     pub replicas: u32,
+    /// 让这一天从 24 小时前开始，而不是固定的日期 / Let the day begin 24 hours ago instead of on its fixed date.
+    #[arg(long)]
+    pub yesterday: bool,
     /// 输出一个 JSON 对象 / Print exactly one JSON object.
     #[arg(long)]
     pub json: bool,
@@ -75,7 +79,9 @@ fn run_day(args: &DemoArgs, data: &Path) -> Result<DaySummary, ServiceError> {
         ));
     };
     let started = Instant::now();
-    let mut summary = run_async(day::run(data, args.seed, args.replicas as usize, &progress))?;
+    let begins_ms = if args.yesterday { SystemClock::new().wall_ms() - 24 * 3_600_000 } else { day::MORNING_MS };
+    let plan = day::Plan { seed: args.seed, phones: args.replicas as usize, begins_ms };
+    let mut summary = run_async(day::run(data, &plan, &progress))?;
     bar.finish_and_clear();
     summary.seconds = started.elapsed().as_secs_f64();
     Ok(summary)

@@ -3,6 +3,7 @@
 pub mod admin;
 mod admin_socket;
 pub mod demo;
+mod demo_logins;
 pub mod fleet;
 pub mod init;
 mod openapi;

@@ -13,6 +13,20 @@ use crate::service::ServiceError;
 use std::path::Path;
 use world::World;
 
+/// 06:30 on Monday 23 November 2026 in Shanghai.
+pub const MORNING_MS: i64 = 1_795_386_600_000;
+
+/// Which day it is to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// The same seed and beginning give the same day.
+    pub seed: u64,
+    /// How many phones.
+    pub phones: usize,
+    /// When it begins, milliseconds since 1970.
+    pub begins_ms: i64,
+}
+
 /// Tells how far the day is, from 0 to 100, and what goes on.
 pub type Progress<'a> = &'a dyn Fn(u64, &str);
 
@@ -22,12 +36,11 @@ pub type Progress<'a> = &'a dyn Fn(u64, &str);
 /// Whatever the engine or a replica refused that it should not have.
 pub async fn run(
     data: &Path,
-    seed: u64,
-    phones: usize,
+    plan: &Plan,
     progress: Progress<'_>,
 ) -> Result<DaySummary, ServiceError> {
     progress(0, "seed");
-    let mut world = World::found(data, seed, phones).await?;
+    let mut world = World::found(data, plan).await?;
     progress(10, "first_sync");
     world.first_sync().await?;
     progress(20, "morning");

@@ -1,5 +1,6 @@
 //! The district, its server, its phones and the hour: what the steps of the day act on.
 
+use super::Plan;
 use super::phone::{Fate, Phone};
 use crate::clock::{Clock, FixedClock};
 use crate::demo::{DIVISION_CODE, DemoDistrict, Dice};
@@ -13,9 +14,6 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use sync_core::ids::{PersonId, UnitId};
-
-/// 06:30 on Monday 23 November 2026 in Shanghai.
-const MORNING_MS: i64 = 1_795_386_600_000;
 
 /// The roles whose people get a phone, and how many of each at least matter to the day.
 const PHONE_ROLES: [&str; 8] = [
@@ -50,8 +48,9 @@ pub struct World {
 
 impl World {
     /// Makes the district and enrols the phones.
-    pub async fn found(data: &Path, seed: u64, phones: usize) -> Result<Self, ServiceError> {
-        let clock = Arc::new(FixedClock::at(MORNING_MS));
+    pub async fn found(data: &Path, plan: &Plan) -> Result<Self, ServiceError> {
+        let (seed, phones) = (plan.seed, plan.phones);
+        let clock = Arc::new(FixedClock::at(plan.begins_ms));
         let entropy = Arc::new(SeededEntropy::new(seed));
         let district = DemoDistrict::generate(seed);
         let name = district.units[0].name.clone();
