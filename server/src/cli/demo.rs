@@ -79,13 +79,45 @@ fn run_day(args: &DemoArgs, data: &Path) -> Result<DaySummary, ServiceError> {
         ));
     };
     let started = Instant::now();
-    let begins_ms = if args.yesterday { SystemClock::new().wall_ms() - 24 * 3_600_000 } else { day::MORNING_MS };
-    let plan = day::Plan { seed: args.seed, phones: args.replicas as usize, begins_ms };
+    let begins_ms = if args.yesterday {
+        SystemClock::new().wall_ms() - 24 * 3_600_000
+    } else {
+        day::MORNING_MS
+    };
+    let plan = day::Plan {
+        seed: args.seed,
+        phones: args.replicas as usize,
+        begins_ms,
+    };
     let mut summary = run_async(day::run(data, &plan, &progress))?;
     bar.finish_and_clear();
     summary.seconds = started.elapsed().as_secs_f64();
     Ok(summary)
 }
+
+/// What the summary tells, in order.
+const TOLD: &[&str] = &[
+    "replicas",
+    "changes",
+    "records",
+    "accepted",
+    "conflict",
+    "not_applied",
+    "held",
+    "released",
+    "quarantined",
+    "repaired",
+    "duplicate",
+    "forks",
+    "reoffered",
+    "handler_sees",
+    "volunteers_see",
+    "lost",
+    "converged",
+    "verify",
+    "seconds",
+    "digest",
+];
 
 /// The summary as lines, Chinese and English.
 fn text_of(value: &serde_json::Value) -> String {
@@ -93,7 +125,10 @@ fn text_of(value: &serde_json::Value) -> String {
     let Some(fields) = value.as_object() else {
         return text;
     };
-    for (name, value) in fields.iter().filter(|(name, _)| *name != "faults") {
+    for name in TOLD {
+        let Some(value) = fields.get(*name) else {
+            continue;
+        };
         let key = format!("demo.{name}");
         let label = |language| Catalogue::of(language).text(&key, &[]);
         let shown = value

@@ -12,8 +12,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::{admin_socket, demo_logins};
 use super::output::{self, run_async};
+use super::{admin_socket, demo_logins};
 use crate::clock::{Clock, SystemClock};
 use crate::http::limits::HttpLimits;
 use crate::http::listener::{self, Drained};

@@ -71,11 +71,7 @@ impl Gridwork {
     ///
     /// # Errors
     /// That there is no such person, or storage's own.
-    pub fn make_code(
-        &self,
-        district: &District,
-        person: PersonId,
-    ) -> Result<String, ServiceError> {
+    pub fn make_code(&self, district: &District, person: PersonId) -> Result<String, ServiceError> {
         self.make_code_for(district, person, CODE_LIFETIME_MS)
     }
 
@@ -388,7 +384,10 @@ impl Gridwork {
         let errors: Vec<_> = known
             .into_iter()
             .filter(|(_, known)| !known)
-            .map(|(field, _)| FieldProblem { field: field.to_owned(), message: "not known here".to_owned() })
+            .map(|(field, _)| FieldProblem {
+                field: field.to_owned(),
+                message: "not known here".to_owned(),
+            })
             .collect();
         if !errors.is_empty() {
             return Err(ServiceError::FieldInvalid { errors });

@@ -216,6 +216,7 @@ impl Thread {
         let (batches, replies): (Vec<_>, Vec<_>) = group.into_iter().unzip();
         match self.transact_batches(&batches) {
             Ok(outcomes) => {
+                crate::failpoint::reach("after_commit");
                 for (reply, outcome) in replies.into_iter().zip(outcomes) {
                     let _ = reply.send(Ok(outcome));
                 }

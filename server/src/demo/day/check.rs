@@ -4,8 +4,8 @@ use super::summary::DaySummary;
 use super::world::World;
 use crate::service::ServiceError;
 use crate::service::verify::{self, Known};
-use crate::store::sqlite::DistrictRead;
 use crate::store::StoreError;
+use crate::store::sqlite::DistrictRead;
 use std::collections::BTreeSet;
 use sync_core::digest::SetDigest;
 use sync_core::entry::EntryKind;
@@ -52,7 +52,10 @@ impl World {
         let district = self.open_district();
         let head = district.sign_head(district.state().head)?;
         let read = DistrictRead::open(district.path())?;
-        let known = Known { head: Some(&head), ..Known::default() };
+        let known = Known {
+            head: Some(&head),
+            ..Known::default()
+        };
         let report = verify::verify(&read, district.code(), known, &mut |_| {})?;
         summary.verify = report.is_ok();
         for fault in report.faults {
