@@ -1,0 +1,1 @@
+//! The command itself: exit codes, one JSON object, the last known head.

@@ -1,0 +1,1 @@
+//! Defects of the engine that `verify` brought to light, each with the case that shows it.
