@@ -6,9 +6,10 @@ use serde_json::json;
 use server::clock::Clock;
 use server::service::administration::AdminRequest;
 use server::service::gridwork::{OpenOptions, district_path};
-use sync_core::change::{Batch, BatchWriter, Hash, Header, Part, PartClass, SigningKey};
+use sync_core::change::{Batch, BatchWriter, Hash, Header, Needs, Part, PartClass, SigningKey};
 use sync_core::entry::RulingKind;
 use sync_core::ids::{DocumentsVersion, LogPlace, PersonId, Seq, UnitId};
+use sync_core::replica::Enrolment;
 use sync_core::wire::{Cursor, PROTOCOL, SyncRequest};
 
 use crate::phone::{Phone, amendment, draft, needing, repairing, report, sealed};
@@ -74,7 +75,8 @@ impl Day {
     pub fn one_case(&mut self) {
         let (world, grid) = (&self.world, self.grid);
         let case = world.new_record();
-        self.anna.make(world, sealed(report(case, grid, "井盖破损")));
+        self.anna
+            .make(world, sealed(report(case, grid, "井盖破损")));
         self.anna.sync(world);
         let created = world.last_pos(self.anna.no());
         self.sync_all();
@@ -86,27 +88,47 @@ impl Day {
         self.anna.sync(world);
         self.bo.sync(world);
         let commented = world.last_pos(self.bo.no());
-        let register = || draft(case, grid, "report.transition", json!({ "to": "REGISTERED", "level": "II" }));
+        let register = || {
+            draft(
+                case,
+                grid,
+                "report.transition",
+                json!({ "to": "REGISTERED", "level": "II" }),
+            )
+        };
         self.office.make(world, register());
         self.office_two.make(world, register());
         self.sync_all();
         let world = &self.world;
         let due_ms = world.clock.wall_ms() + 86_400_000;
-        let sent = json!({ "to": "DISPATCHED", "desk": self.department, "level": "II", "due_ms": due_ms });
-        self.office.make(world, draft(case, grid, "report.transition", sent));
+        let sent =
+            json!({ "to": "DISPATCHED", "desk": self.department, "level": "II", "due_ms": due_ms });
+        self.office
+            .make(world, draft(case, grid, "report.transition", sent));
         self.office.sync(world);
         for pos in [created, commented] {
-            world.rule(pos, RulingKind::Erased, self.privacy).expect("erase");
+            world
+                .rule(pos, RulingKind::Erased, self.privacy)
+                .expect("erase");
         }
         self.stranger.amend(world, case, grid, "外人的修改");
         self.stranger.sync(world);
         let pos = world.last_pos(self.stranger.no());
-        world.rule(pos, RulingKind::Admitted, self.desk).expect("admit");
+        world
+            .rule(pos, RulingKind::Admitted, self.desk)
+            .expect("admit");
         self.stranger.amend(world, case, grid, "外人又改");
         self.stranger.sync(world);
         let pos = world.last_pos(self.stranger.no());
-        world.rule(pos, RulingKind::Rejected, self.desk).expect("reject");
-        let moved = draft(case, grid, "report.move", json!({ "unit": self.other_grid }));
+        world
+            .rule(pos, RulingKind::Rejected, self.desk)
+            .expect("reject");
+        let moved = draft(
+            case,
+            grid,
+            "report.move",
+            json!({ "unit": self.other_grid }),
+        );
         self.office.make(world, moved);
         self.sync_all();
     }
@@ -118,42 +140,64 @@ impl Day {
         self.bo.create(world, known, grid, "路灯不亮");
         self.bo.sync(world);
         let first = self.bo.amend(world, late, grid, "先到的修改");
-        self.bo.make(world, needing(amendment(known, grid, "等另一条"), first));
+        self.bo
+            .make(world, needing(amendment(known, grid, "等另一条"), first));
         self.bo.sync(world);
         self.anna.create(world, late, grid, "晚到的上报");
+        self.anna.sync(world);
+        // A record that it needs comes later, and goes on.
+        let needed = world.new_record();
+        let mut waiting = amendment(known, grid, "等一条记录");
+        waiting.needs = Some(Needs::Record(needed));
+        self.bo.make(world, waiting);
+        self.bo.sync(world);
+        self.anna
+            .make(world, sealed(report(needed, grid, "被等的记录")));
+        self.anna.sync(world);
+        self.anna.amend(world, needed, grid, "被等的记录又改了");
         self.anna.sync(world);
         // What it needs comes in the same request.
         let together = world.new_record();
         let made = self.bo.create(world, together, grid, "同批");
-        self.bo.make(world, needing(amendment(together, grid, "同批修改"), made));
+        self.bo
+            .make(world, needing(amendment(together, grid, "同批修改"), made));
         self.bo.sync(world);
         // A repair at once.
         let wrong = world.new_record();
         let wrong_change = self.anna.create(world, wrong, self.other_grid, "报错网格");
         self.anna.sync(world);
-        self.anna.make(world, repairing(report(wrong, grid, "改正网格"), wrong_change));
+        self.anna.make(
+            world,
+            repairing(report(wrong, grid, "改正网格"), wrong_change),
+        );
         self.anna.sync(world);
         // A repair that has to wait itself.
         let (again, later) = (world.new_record(), world.new_record());
         let again_change = self.bo.create(world, again, self.other_grid, "又报错网格");
         self.bo.sync(world);
-        self.bo.make(world, repairing(amendment(later, grid, "改到另一条"), again_change));
+        self.bo.make(
+            world,
+            repairing(amendment(later, grid, "改到另一条"), again_change),
+        );
         self.bo.sync(world);
         self.bo.create(world, later, grid, "另一条");
         self.sync_all();
         // One that goes on waiting, for a record that never comes.
         let world = &self.world;
         self.bo.amend(world, world.new_record(), grid, "等不到的");
-        self.stranger.create(world, world.new_record(), grid, "外人上报");
+        self.stranger
+            .create(world, world.new_record(), grid, "外人上报");
         self.sync_all();
     }
 
     /// A cloned phone that repeats what the log has, and adds its own.
     pub fn clone_and_fork(&mut self) {
         let (world, grid) = (&self.world, self.grid);
-        self.anna.create(world, world.new_record(), grid, "克隆前未发");
+        self.anna
+            .create(world, world.new_record(), grid, "克隆前未发");
         let mut clone = self.anna.cloned();
-        self.anna.create(world, world.new_record(), grid, "原机新增");
+        self.anna
+            .create(world, world.new_record(), grid, "原机新增");
         self.anna.sync(world);
         clone.create(world, world.new_record(), grid, "克隆机新增");
         clone.sync(world);
@@ -173,7 +217,8 @@ impl Day {
         world.admin(AdminRequest::RevokeReplica { replica });
         lost.create(world, world.new_record(), self.grid, "挂失后");
         lost.sync(world);
-        self.bo.create(world, world.new_record(), self.grid, "任期内做的");
+        self.bo
+            .create(world, world.new_record(), self.grid, "任期内做的");
         world.clock.advance_ms(1_000);
         world.admin(AdminRequest::Revoke {
             person: self.bo.replica.person(),
@@ -208,7 +253,11 @@ impl Day {
         self.office.amend(world, kept, grid, "值守台的修改");
         self.sync_all();
         let data = self.world.copy();
-        fs::copy(district_path(backup.path(), CODE), district_path(data.path(), CODE)).expect("put back");
+        fs::copy(
+            district_path(backup.path(), CODE),
+            district_path(data.path(), CODE),
+        )
+        .expect("put back");
         let (clock, entropy) = (self.world.clock.clone(), self.world.entropy.clone());
         let options = OpenOptions {
             restored: true,
@@ -227,8 +276,14 @@ impl Day {
 /// Sends, as a new replica of a person, a header that cannot be read and an intent that nobody knows yet.
 fn send_oddities(world: &World, person: PersonId, unit: UnitId) {
     let enrolment = world.enrol(person);
-    let header = Header {
-        seq: Seq(2),
+    let header = unknown_intent(world, unit, Seq(2)).encode();
+    send_raw(world, &enrolment, &[b"no header at all", &header]);
+}
+
+/// The header of an intent that this version does not know.
+pub fn unknown_intent(world: &World, unit: UnitId, seq: Seq) -> Header {
+    Header {
+        seq,
         record: world.new_record(),
         unit,
         intent: "report.foresee".into(),
@@ -241,31 +296,36 @@ fn send_oddities(world: &World, person: PersonId, unit: UnitId) {
         repairs: None,
         origin: None,
     }
-    .encode();
+}
+
+/// Sends the first changes of a new replica, each with an empty open part, whatever their headers are.
+pub fn send_raw(world: &World, enrolment: &Enrolment, headers: &[&[u8]]) {
     let open = Part {
         class: PartClass::OPEN,
         salt: None,
         bytes: b"{}",
     };
     let mut writer = BatchWriter::default();
-    writer.push(b"no header at all", &[open]);
-    writer.push(&header, &[open]);
+    for header in headers {
+        writer.push(header, &[open]);
+    }
     let bytes = writer.finish();
-    let batch = Batch::read(2, &bytes).expect("own bytes");
+    let batch = Batch::read(headers.len(), &bytes).expect("own bytes");
     let hashes = batch.chain(enrolment.district, enrolment.replica, Seq(1), Hash::ZERO);
+    let (last, hash) = (Seq(headers.len() as u64), hashes[headers.len() - 1]);
     let request = SyncRequest {
         protocol: PROTOCOL,
         district: enrolment.district,
         replica: enrolment.replica,
         request_no: 1,
-        head_seq: Seq(2),
-        head_hash: hashes[1],
+        head_seq: last,
+        head_hash: hash,
         sent_at: world.evidence(),
         cursor: Cursor::default(),
         first_seq: Seq(1),
         prev_hash: Hash::ZERO,
-        count: 2,
-        end_hash: hashes[1],
+        count: last.0,
+        end_hash: hash,
         receipts: Vec::new(),
         wanted: Vec::new(),
         wants_token: false,

@@ -45,18 +45,33 @@ impl Phone {
     /// Makes a change; a second passes.
     pub fn make(&mut self, world: &World, draft: Draft) -> ChangeId {
         world.clock.advance_ms(1_000);
-        let seq = self.replica.make_change(draft, world.evidence()).expect("make");
+        let seq = self
+            .replica
+            .make_change(draft, world.evidence())
+            .expect("make");
         ChangeId {
             replica: self.replica.replica_id(),
             seq,
         }
     }
 
-    pub fn create(&mut self, world: &World, record: RecordId, unit: UnitId, title: &str) -> ChangeId {
+    pub fn create(
+        &mut self,
+        world: &World,
+        record: RecordId,
+        unit: UnitId,
+        title: &str,
+    ) -> ChangeId {
         self.make(world, report(record, unit, title))
     }
 
-    pub fn amend(&mut self, world: &World, record: RecordId, unit: UnitId, title: &str) -> ChangeId {
+    pub fn amend(
+        &mut self,
+        world: &World,
+        record: RecordId,
+        unit: UnitId,
+        title: &str,
+    ) -> ChangeId {
         self.make(world, amendment(record, unit, title))
     }
 
@@ -79,7 +94,10 @@ impl Phone {
 
     /// Goes on under a new name after a fork.
     pub fn continue_fork(&mut self, world: &World) {
-        assert_eq!(self.replica.condition().expect("condition"), Condition::Forked);
+        assert_eq!(
+            self.replica.condition().expect("condition"),
+            Condition::Forked
+        );
         let plan = self.replica.fork_plan().expect("plan");
         let key = self.replica.signing_key().clone();
         let (replica, key_seed, replica_no) =
@@ -107,7 +125,12 @@ pub fn report(record: RecordId, unit: UnitId, title: &str) -> Draft {
 }
 
 pub fn amendment(record: RecordId, unit: UnitId, title: &str) -> Draft {
-    draft(record, unit, "report.amend", serde_json::json!({ "title": title }))
+    draft(
+        record,
+        unit,
+        "report.amend",
+        serde_json::json!({ "title": title }),
+    )
 }
 
 pub fn sealed(mut draft: Draft) -> Draft {
