@@ -185,10 +185,14 @@ impl Findings {
         }
     }
 
-    /// How many there are, and the first by place; those that belong to no place stand last.
+    /// How many there are, and the first of them: what is wrong with the district as a whole, then by place, then what
+    /// belongs to no place.
     pub fn finish(mut self) -> (u64, Vec<Fault>) {
-        self.faults
-            .sort_by_key(|fault| fault.place.unwrap_or(u64::MAX));
+        self.faults.sort_by_key(|fault| match fault.place {
+            Some(place) => place,
+            None if ["file", "meta", "epoch"].contains(&fault.table) => 0,
+            None => u64::MAX,
+        });
         self.faults.truncate(FAULTS_TOLD_MAX);
         (self.count, self.faults)
     }

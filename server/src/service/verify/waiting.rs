@@ -15,8 +15,17 @@ impl Pass<'_> {
     /// Checks that a change waits exactly when its answer says so and no ruling has ended it.
     pub(super) fn check_waiting(&mut self, entry: &EntryRow) -> Result<(), StoreError> {
         let verdict = entry.answer.verdict;
-        let waits = matches!(verdict, Verdict::Held | Verdict::Quarantined)
-            && self.read.find_ruling(entry.pos)?.is_none();
+        let ruled = self.read.find_ruling(entry.pos)?;
+        if ruled.is_some() && verdict.is_in_force() {
+            self.findings.note(
+                Some(entry.pos),
+                "ruled",
+                entry.pos,
+                FaultKind::RuledDiffers,
+                "it never waited",
+            );
+        }
+        let waits = matches!(verdict, Verdict::Held | Verdict::Quarantined) && ruled.is_none();
         let row = self.read.find_waiting(entry.pos)?;
         let same = match &row {
             Some(row) => waits && (row.verdict, row.since_ms) == (verdict, entry.received_ms),
