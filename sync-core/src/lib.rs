@@ -10,6 +10,8 @@ pub mod digest;
 pub mod directory;
 pub mod documents;
 pub mod entry;
+#[cfg(test)]
+mod fake_server;
 pub mod hex;
 pub mod ids;
 pub mod kinds;

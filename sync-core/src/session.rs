@@ -311,3 +311,6 @@ impl Session {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

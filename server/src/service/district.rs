@@ -127,6 +127,19 @@ impl District {
             .is_ok_and(|thread| thread.as_ref().is_some_and(|thread| !thread.is_finished()))
     }
 
+    /// Stops the writer and waits until it has closed its file.
+    pub fn stop(&self) {
+        self.writer.stop();
+        let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
+        if let Some(thread) = thread {
+            // A writer that panicked has said so already.
+            let _ = thread.join();
+        }
+        if let Ok(mut readers) = self.readers.lock() {
+            readers.clear();
+        }
+    }
+
     /// Runs `read` on a reading connection, over one state of the database, off the async threads.
     ///
     /// # Errors
@@ -345,6 +358,7 @@ impl District {
             directory: &state.directory,
             documents: &self.documents,
             head: state.head.0,
+            open_range: None,
         }
     }
 

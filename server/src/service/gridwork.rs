@@ -286,6 +286,18 @@ impl Gridwork {
         )
     }
 
+    /// Stops the writers and closes the files; what was answered is on the disk anyway.
+    ///
+    /// # Errors
+    /// Storage's own.
+    pub fn close(self) -> Result<(), ServiceError> {
+        self.note_heads()?;
+        for district in self.districts.values() {
+            district.stop();
+        }
+        Ok(())
+    }
+
     /// Notes the heads, so that an older file put in a district's place is found out at the next start.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ pub mod page;
 mod reads;
 pub mod reconcile;
 pub mod rulings;
+pub mod verify;
 pub mod writer;
 
 use std::fs::File;

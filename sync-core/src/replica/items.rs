@@ -14,12 +14,16 @@ use rusqlite::params;
 /// What a page says about one record, in the page's order.
 #[derive(Debug)]
 pub(super) enum Step {
-    Entry(EntryItem, Header),
+    Entry(Box<(EntryItem, Header)>),
     Image(ImageItem),
     Leave,
 }
 
 /// The record's content while steps are taken.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one lives at a time, on the stack"
+)]
 enum Content {
     Nothing,
     Image(Vec<u8>),
@@ -31,6 +35,8 @@ struct Progress {
     place: LogPlace,
     complete: LogPlace,
     stale: bool,
+    /// Whether it is a copy that stays for own work only, and was not kept up to date since.
+    frozen: bool,
     leaves: bool,
     changed: bool,
 }
@@ -48,6 +54,7 @@ pub(super) fn take(
         place: before.as_ref().map(|row| row.place).unwrap_or_default(),
         complete: before.as_ref().map(|row| row.complete).unwrap_or_default(),
         stale: before.as_ref().is_some_and(|row| row.stale),
+        frozen: before.as_ref().is_some_and(|row| row.frozen),
         content: image.map_or(Content::Nothing, Content::Image),
         leaves: false,
         changed: false,
@@ -56,7 +63,10 @@ pub(super) fn take(
         match step {
             Step::Leave => progress.leaves = true,
             Step::Image(image) => progress.take_image(work, image),
-            Step::Entry(entry, header) => progress.take_entry(work, record, entry, header)?,
+            Step::Entry(entry) => {
+                let (entry, header) = *entry;
+                progress.take_entry(work, record, entry, header)?;
+            }
         }
     }
     // The row is compared with what it held before, so that the digest loses exactly what it had.
@@ -74,13 +84,15 @@ impl Progress {
         };
         let is_newer = match self.content {
             Content::Nothing => true,
-            _ => self.stale || image.pos >= self.place.pos,
+            // A frozen copy's place may be of an epoch that has passed.
+            _ => self.stale || self.frozen || image.pos >= self.place.pos,
         };
         if is_newer {
             self.content = Content::Image(image.image);
             self.place = place;
             self.complete = self.complete.max(place);
-            (self.stale, self.leaves, self.changed) = (false, false, true);
+            (self.stale, self.frozen, self.leaves) = (false, false, false);
+            self.changed = true;
             work.applied.images += 1;
         }
     }
@@ -93,7 +105,8 @@ impl Progress {
         header: Header,
     ) -> Result<(), ApplyError> {
         let holds = !matches!(self.content, Content::Nothing);
-        if self.leaves || self.stale || (holds && entry.place.pos <= self.place.pos) {
+        let is_held = holds && !self.frozen && entry.place.pos <= self.place.pos;
+        if self.leaves || self.stale || is_held {
             return Ok(());
         }
         let (event, is_creation) = match event_of(&entry, &header) {
@@ -108,7 +121,9 @@ impl Progress {
                 (*event, is_creation)
             }
         };
-        if !holds && !is_creation {
+        // A creation that was taken back in after a restore may stand behind others of its record in the new log.
+        let is_first = is_creation && entry.first_place.is_none();
+        if self.frozen || (!holds && !is_first) {
             // The server takes it for one that this replica holds, or it is an own one: the whole is asked for.
             self.want(work);
             return Ok(());
@@ -152,7 +167,7 @@ impl Progress {
     fn want(&mut self, work: &Work<'_>) {
         self.stale = true;
         self.changed = true;
-        if !matches!(self.content, Content::Nothing) {
+        if !matches!(self.content, Content::Nothing) && !self.frozen {
             self.complete = self.complete.max(work.meta.cursor_place());
         }
     }
@@ -179,7 +194,7 @@ impl Progress {
                     Some(state.to_image())
                 }
             };
-            let contained = is_contained(work, &columns) && image.is_some();
+            let contained = is_contained(work, &columns) && image.is_some() && !self.frozen;
             let was_in_scope = before.is_some_and(|row| row.in_scope);
             let is_known = before.is_some() || contained || columns.mine || self.stale;
             if !is_known {
@@ -189,7 +204,7 @@ impl Progress {
                 place: self.place,
                 image: image.as_deref(),
                 in_scope: contained,
-                frozen: before.is_some_and(|row| row.frozen) && !contained,
+                frozen: self.frozen && image.is_some(),
                 stale: self.stale,
                 complete: self.complete,
                 columns: &columns,

@@ -6,7 +6,7 @@
 
 use super::ReplicaError;
 use super::meta::{Identity, Meta};
-use super::outbox::Own;
+use super::own::Own;
 use super::record::{self, Columns, Row};
 use crate::change::Header;
 use crate::ids::{Epoch, LogPlace, Pos, RecordId};
@@ -24,7 +24,7 @@ pub(super) fn is_pending(stamp: &Stamp) -> bool {
     stamp.place.epoch == PENDING_EPOCH
 }
 
-/// Whether the copy of the record holds an own change's effect already.
+/// Whether the copy of the record holds an own change's effect already, by the place that its receipt gave it.
 pub(super) fn is_in_copy(own: &Own, row: &Row) -> bool {
     let in_force = matches!(own.standing(), Standing::InForce | Standing::Conflict);
     let Some(place) = own.effect_place().filter(|_| in_force) else {
@@ -39,6 +39,19 @@ pub(super) fn is_in_copy(own: &Own, row: &Row) -> bool {
     } else {
         row.place.epoch >= place.epoch
     }
+}
+
+/// Whether the copy shows a change of this replica that was made later: then the server has this one too, and only its
+/// receipt was lost on the way, or is still to come.
+fn is_seen_in_copy(own: &Own, row: &Row, state: Option<&RecordState>) -> bool {
+    let unanswered = own.standing() == Standing::Unsent;
+    let taken_again = own.again && own.place.is_some_and(|place| place.epoch < row.place.epoch);
+    (unanswered || taken_again)
+        && state.is_some_and(|state| {
+            state
+                .stamps()
+                .any(|stamp| stamp.replica == own.replica_no && stamp.seq >= own.seq)
+        })
 }
 
 /// The effect of an own change on what the person sees, if it has one there.
@@ -89,7 +102,11 @@ pub(super) fn fold(
         },
         None => None,
     };
-    for own in unsettled.iter().filter(|own| !is_in_copy(own, row)) {
+    let over: Vec<&Own> = unsettled
+        .iter()
+        .filter(|own| !is_in_copy(own, row) && !is_seen_in_copy(own, row, state.as_ref()))
+        .collect();
+    for own in over {
         if let Some(event) = event(own, identity) {
             state = Some(RecordState::advance(state, event));
         }

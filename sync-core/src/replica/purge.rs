@@ -128,8 +128,8 @@ fn leave_all(work: &mut Work<'_>, records: Vec<RecordId>) -> Result<u64, Replica
 pub(super) fn drop_thawed(connection: &Connection, meta: &mut Meta) -> Result<u64, ReplicaError> {
     let mut thawed = Vec::new();
     {
-        let mut statement =
-            connection.prepare_cached("SELECT id FROM record WHERE frozen = 1 ORDER BY no")?;
+        let mut statement = connection
+            .prepare_cached("SELECT id FROM record WHERE frozen = 1 AND stale = 0 ORDER BY no")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let record = record::id(row, 0)?;

@@ -1,7 +1,8 @@
 //! Receipts and signed heads: checked before anything is believed, and kept for good.
 
+use super::batch::hash_at;
 use super::meta::{Identity, Meta};
-use super::outbox::{self, Own, RULINGS};
+use super::own::{Own, RULINGS, save_standing};
 use super::{ApplyError, ReplicaError};
 use crate::change::VerifyingKey;
 use crate::entry::RulingKind;
@@ -75,7 +76,7 @@ fn check(
     if last.0 != 0 && receipt.from != last.next() {
         return bad("its range leaves a gap");
     }
-    if outbox::hash_at(connection, identity.chain, receipt.to)? != Some(receipt.chain_hash) {
+    if hash_at(connection, identity.chain, receipt.to)? != Some(receipt.chain_hash) {
         return bad("its chain hash is not ours");
     }
     let key = server_key(connection, &receipt.key_id)?;
@@ -115,7 +116,7 @@ fn store_answer(
     let own = own
         .first()
         .ok_or(ApplyError::BadReceipt("its range is not ours"))?;
-    outbox::save_standing(connection, own)?;
+    save_standing(connection, own)?;
     Ok(own.record)
 }
 
@@ -160,7 +161,7 @@ pub(super) fn store_ruling(
         ])?;
     let own = Own::select(connection, "o.local = ?1", [own.local])?;
     let own = own.first().expect("BUG: an own change vanished");
-    outbox::save_standing(connection, own)?;
+    save_standing(connection, own)?;
     Ok(Some(own.record))
 }
 

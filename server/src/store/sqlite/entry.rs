@@ -81,24 +81,29 @@ const COLUMNS: &str = "pos, kind, replica, person, seq, record, prev, received_m
 fn read_row(row: &Row<'_>) -> Result<EntryRow, StoreError> {
     let pos = Pos(row.get::<_, i64>(0)? as u64);
     let wrong = |what: &str| StoreError::corrupt("entry", pos, what);
+    let verdict =
+        Verdict::from_code(row.get::<_, i64>(9)? as u64).ok_or_else(|| wrong("verdict"))?;
     let answer = match row.get::<_, Option<Vec<u8>>>(10)? {
-        None => {
-            let verdict =
-                Verdict::from_code(row.get::<_, i64>(9)? as u64).ok_or_else(|| wrong("verdict"))?;
-            Answer {
-                verdict,
-                marks: Marks::default(),
-                problems: Vec::new(),
-            }
-        }
+        None => Answer {
+            verdict,
+            marks: Marks::default(),
+            problems: Vec::new(),
+        },
         Some(bytes) => decode_answers(&bytes, 1)
             .ok()
             .and_then(|answers| answers.into_iter().next())
+            .filter(|answer| answer.verdict == verdict)
             .ok_or_else(|| wrong("answer"))?,
     };
     let was_unit: Option<u32> = row.get(14)?;
+    if was_unit.is_none() && row.get::<_, Option<i64>>(15)?.is_some() {
+        return Err(wrong("was_desk"));
+    }
     let first_epoch: Option<u32> = row.get(16)?;
     let first_pos: Option<i64> = row.get(17)?;
+    if first_epoch.is_some() != first_pos.is_some() {
+        return Err(wrong("first_pos"));
+    }
     Ok(EntryRow {
         pos,
         kind: EntryKind::from_code(row.get(1)?).ok_or_else(|| wrong("kind"))?,

@@ -1,5 +1,6 @@
 //! SQLite: one file a district for all that decides, one control file for what no decision needs.
 
+mod audit;
 pub mod control;
 mod district;
 mod entry;
@@ -9,6 +10,7 @@ mod record;
 mod replica;
 mod schema;
 
+pub use audit::{TABLES, WaitingRow};
 pub use district::{Bucket, DistrictFacts, DistrictRead, DistrictWrite, Group};
 pub use entry::{EntryRow, NewEntry, SealedRow};
 pub use held::{HeldRow, WaitKey};
