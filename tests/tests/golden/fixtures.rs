@@ -677,7 +677,7 @@ fn log_chain_json() -> Value {
 }
 
 fn enrolment_json() -> Value {
-    let code = "K7QX-94MD";
+    let code = "40715528";
     let public = replica_key().verifying_key().to_bytes();
     let message = [code.as_bytes(), REPLICA.as_bytes(), &public].concat();
     let proof = replica_key().sign("gridwork/enrol/1", &message);
