@@ -512,6 +512,7 @@ fn response() -> SyncResponse {
         token: Some("header.claims.signature".into()),
         documents: DocumentsVersion(1),
         replica_no: ReplicaNo(1),
+        wipe: None,
     }
 }
 

@@ -263,6 +263,32 @@ fn a_revoked_replica_hands_in_and_is_wiped_when_nothing_is_unsent() {
 }
 
 #[test]
+fn nobody_between_can_order_a_wipe() {
+    let mut server = FakeServer::new();
+    let mut phone = server.phone(1);
+    meet(&mut server, &mut phone);
+    let mut session = Session::new("test");
+    for forge in [
+        |order: &mut Option<WipeOrder>| *order = None,
+        |order: &mut Option<WipeOrder>| order.as_mut().expect("signed").revoked_ms += 1,
+        |order: &mut Option<WipeOrder>| order.as_mut().expect("signed").replica.0 = uuid::Uuid::nil(),
+    ] {
+        session.on_link();
+        let now = evidence(server.now_ms);
+        let outgoing = session.next_request(&phone, now).expect("read").expect("due");
+        let mut answer = server.answer(&outgoing.bytes);
+        let key = SigningKey::from_seed(&[3; 32]);
+        answer.status = Status::Revoked;
+        answer.wipe = Some(WipeOrder::sign(phone.district(), phone.replica_id(), 5, "k1", &key));
+        forge(&mut answer.wipe);
+        let refused =
+            session.on_response(&mut phone, outgoing.request_no, &answer.encode(), now, 7);
+        assert!(refused.is_err());
+        assert_eq!(phone.condition().expect("read"), Condition::Ok);
+    }
+}
+
+#[test]
 fn a_quarantined_change_is_shown_with_its_own_values_until_it_is_repaired() {
     let mut server = FakeServer::new();
     let mut phone = server.phone(1);
