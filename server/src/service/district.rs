@@ -19,7 +19,9 @@ use sync_core::decide::prepare;
 use sync_core::documents::Documents;
 use sync_core::ids::{DistrictId, DocumentsVersion, PersonId, Pos, ReplicaId, ReplicaNo, Seq};
 use sync_core::limits;
-use sync_core::wire::{Receipt, RequestBody, SignedHead, Status, SyncRequest, SyncResponse, WipeOrder};
+use sync_core::wire::{
+    Receipt, RequestBody, SignedHead, Status, SyncRequest, SyncResponse, WipeOrder,
+};
 
 /// What a district needs to open.
 pub struct DistrictSetup {
@@ -275,7 +277,13 @@ impl District {
     ) -> Result<SyncResponse, ServiceError> {
         let status = match (&outcome, request.image_version) {
             (BatchOutcome { fork: true, .. }, _) => Status::Fork,
-            (BatchOutcome { revoked_ms: Some(_), .. }, _) => Status::Revoked,
+            (
+                BatchOutcome {
+                    revoked_ms: Some(_),
+                    ..
+                },
+                _,
+            ) => Status::Revoked,
             (_, 0) => Status::UpgradeRequired,
             _ => Status::Ok,
         };

@@ -22,7 +22,9 @@ use crate::replica::{Enrolment, Replica};
 use crate::scope::Scope;
 use crate::time::Evidence;
 use crate::verdict::Answer;
-use crate::wire::{Cursor, EntryItem, RequestBody, RulingItem, SignedHead, Status, SyncResponse, WipeOrder};
+use crate::wire::{
+    Cursor, EntryItem, RequestBody, RulingItem, SignedHead, Status, SyncResponse, WipeOrder,
+};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 

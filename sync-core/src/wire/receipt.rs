@@ -295,12 +295,7 @@ impl WipeOrder {
 
     /// Whether the server's key signed exactly this for this district.
     pub fn is_signed_by(&self, district: DistrictId, key: &VerifyingKey) -> bool {
-        verify(
-            key,
-            WIPE_TAG,
-            &self.signed_bytes(district),
-            &self.signature,
-        )
+        verify(key, WIPE_TAG, &self.signed_bytes(district), &self.signature)
     }
 
     /// The bytes on the wire.
