@@ -49,6 +49,7 @@ stage "lints" 420 cargo clippy --workspace --all-targets --locked -- -D warnings
 stage "build" 420 cargo build --workspace --exclude sync-core-bindgen --all-targets --locked
 stage "tests" 240 cargo test --workspace --exclude sync-core-bindgen --locked
 stage "layers" 20 ./tests/check-layers.sh
+stage "full disk" 60 ./tests/check-full-disk.sh
 stage "demo day" 90 ./tests/check-demo.sh
 if ./tests/web/setup.sh; then
     stage "browser: build" 420 ./tests/web/build.sh

@@ -3,12 +3,19 @@
 //! `GRIDWORK_GOLDEN=write cargo test -p tests --test golden` writes them anew; look at the difference before it is kept.
 //! A file that a release has shipped is never written anew: a new form gets a new file beside it.
 
-#[path = "golden/fixtures.rs"]
-mod fixtures;
+#[path = "golden/chain.rs"]
+mod chain;
+#[path = "golden/images.rs"]
+mod images;
+#[path = "golden/messages.rs"]
+mod messages;
+#[path = "golden/texts.rs"]
+mod texts;
+#[path = "golden/written.rs"]
+mod written;
 
-use fixtures::{
-    DISTRICT, Golden, all, replica_key, server_key, texts_of, written_chain, written_log_chain,
-};
+use chain::{DISTRICT, Golden, replica_key, server_key};
+use messages::all;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
@@ -19,6 +26,8 @@ use sync_core::merge::RecordState;
 use sync_core::scope::Scope;
 use sync_core::verdict::{decode_answers, encode_answers};
 use sync_core::wire::{Receipt, RequestBody, SignedHead, SyncResponse, read_items, write_item};
+use texts::texts_of;
+use written::{written_chain, written_log_chain};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden")

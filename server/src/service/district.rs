@@ -19,7 +19,9 @@ use sync_core::decide::prepare;
 use sync_core::documents::Documents;
 use sync_core::ids::{DistrictId, DocumentsVersion, PersonId, Pos, ReplicaId, ReplicaNo, Seq};
 use sync_core::limits;
-use sync_core::wire::{Receipt, RequestBody, SignedHead, Status, SyncRequest, SyncResponse};
+use sync_core::wire::{
+    Receipt, RequestBody, SignedHead, Status, SyncRequest, SyncResponse, WipeOrder,
+};
 
 /// What a district needs to open.
 pub struct DistrictSetup {
@@ -275,11 +277,17 @@ impl District {
     ) -> Result<SyncResponse, ServiceError> {
         let status = match (&outcome, request.image_version) {
             (BatchOutcome { fork: true, .. }, _) => Status::Fork,
-            (BatchOutcome { revoked: true, .. }, _) => Status::Revoked,
+            (
+                BatchOutcome {
+                    revoked_ms: Some(_),
+                    ..
+                },
+                _,
+            ) => Status::Revoked,
             (_, 0) => Status::UpgradeRequired,
             _ => Status::Ok,
         };
-        let token = if request.wants_token && !outcome.revoked && !outcome.fork {
+        let token = if request.wants_token && outcome.revoked_ms.is_none() && !outcome.fork {
             Some(self.mint_token(outcome.person, request.replica)?)
         } else {
             None
@@ -305,6 +313,10 @@ impl District {
             token,
             documents: DocumentsVersion(state.directory.documents_version),
             replica_no: replica,
+            wipe: outcome.revoked_ms.map(|revoked_ms| {
+                let (key_id, key) = (&self.head_key.0, &self.head_key.1);
+                WipeOrder::sign(self.id, request.replica, revoked_ms, key_id, key)
+            }),
         };
         if status != Status::Ok || request.page_bytes_max == 0 {
             response.head = Some(self.sign_head(state.head)?);

@@ -491,7 +491,11 @@ impl Backend for Gridwork {
             let mut failed = Vec::new();
             for district in self.districts.values() {
                 if !district.is_writing()
-                    || district.writer().run(|log, _| log.touch()).await.is_err()
+                    || district
+                        .writer()
+                        .run(|log, now_ms| log.touch(now_ms))
+                        .await
+                        .is_err()
                 {
                     failed.push(format!("write:{}", district.code()));
                 }

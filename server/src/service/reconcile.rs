@@ -36,8 +36,8 @@ pub struct PreparedBatch {
 pub struct BatchOutcome {
     /// Whether another chain was found under the replica's name; nothing was taken then.
     pub fork: bool,
-    /// Whether the replica was revoked.
-    pub revoked: bool,
+    /// When the replica was revoked, if it was.
+    pub revoked_ms: Option<i64>,
     /// The last change that the log has of the replica.
     pub mark: Seq,
     /// How many changes of the batch it had before.
@@ -78,7 +78,7 @@ impl LogWriter<'_> {
         let (scope, scope_version) = self.current_scope(replica.person, received_ms)?;
         let mut outcome = BatchOutcome {
             fork: false,
-            revoked: replica.revoked_ms.is_some(),
+            revoked_ms: replica.revoked_ms,
             mark: row.mark,
             duplicates: 0,
             receipts: Vec::new(),

@@ -122,7 +122,8 @@ impl FakeServer {
                     place,
                     needs_in_force: true,
                     origin_admitted: origin,
-                    repaired: None,
+                    repairs_quarantined: true,
+                    time_ms: None,
                 };
                 let decision = admit(&context, prepared);
                 (decision.answer, decision.time_ms, None)

@@ -22,7 +22,9 @@ use crate::replica::{Enrolment, Replica};
 use crate::scope::Scope;
 use crate::time::Evidence;
 use crate::verdict::Answer;
-use crate::wire::{Cursor, EntryItem, RequestBody, RulingItem, SignedHead, Status, SyncResponse};
+use crate::wire::{
+    Cursor, EntryItem, RequestBody, RulingItem, SignedHead, Status, SyncResponse, WipeOrder,
+};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 
@@ -288,6 +290,7 @@ impl FakeServer {
             token: request.wants_token.then(|| "token".to_owned()),
             documents: DocumentsVersion(1),
             replica_no: listed.no,
+            wipe: None,
         };
         let batch = body.batch().expect("a batch");
         let hashes = batch.chain(
@@ -310,8 +313,10 @@ impl FakeServer {
             response.status = Status::Fork;
             return response;
         }
-        if listed.revoked_ms.is_some() {
+        if let Some(revoked_ms) = listed.revoked_ms {
             response.status = Status::Revoked;
+            let order = WipeOrder::sign(self.district, listed.replica, revoked_ms, "k1", &self.key);
+            response.wipe = Some(order);
         }
         if request.first_seq.0 <= response.mark.0 + 1 && !hashes.is_empty() {
             self.take_batch(&body, &batch, &hashes, &listed, &mut response);

@@ -26,6 +26,9 @@ pub enum ApplyError {
     /// The log's head does not extend what was seen before.
     #[error("the signed head is not valid: {0}")]
     BadHead(&'static str),
+    /// The answer says that the replica was revoked, but not under the server's name.
+    #[error("the wipe order is not valid")]
+    BadWipeOrder,
     /// Something is signed with a key that this replica does not know.
     #[error("the server's key {0} is not known")]
     UnknownKey(String),
@@ -177,6 +180,7 @@ fn take_in(
             work.applied.upgrade_required = true;
         }
         Status::Revoked => {
+            receipts::check_wipe(work.connection, work.identity, response.wipe.as_ref())?;
             work.meta.condition = Condition::Revoked;
             work.applied.revoked = true;
         }

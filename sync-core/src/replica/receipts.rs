@@ -8,7 +8,7 @@ use crate::change::VerifyingKey;
 use crate::entry::RulingKind;
 use crate::ids::{DistrictId, RecordId, Seq};
 use crate::verdict::encode_answers;
-use crate::wire::{Receipt, RulingItem, SignedHead};
+use crate::wire::{Receipt, RulingItem, SignedHead, WipeOrder};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// How many signed heads a phone keeps.
@@ -118,6 +118,23 @@ fn store_answer(
         .ok_or(ApplyError::BadReceipt("its range is not ours"))?;
     save_standing(connection, own)?;
     Ok(own.record)
+}
+
+/// Whether the server itself, and nobody between, orders this replica to be wiped.
+pub(super) fn check_wipe(
+    connection: &Connection,
+    identity: &Identity,
+    order: Option<&WipeOrder>,
+) -> Result<(), ApplyError> {
+    let order = order
+        .filter(|order| order.replica == identity.replica)
+        .ok_or(ApplyError::BadWipeOrder)?;
+    let key = server_key(connection, &order.key_id)?;
+    if order.is_signed_by(identity.district, &key) {
+        Ok(())
+    } else {
+        Err(ApplyError::BadWipeOrder)
+    }
 }
 
 /// Takes a ruling about an own change; `None` when it is about somebody else's or one made before this database.

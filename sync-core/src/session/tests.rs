@@ -54,8 +54,8 @@ fn batches_cut_at_every_border_and_lose_nothing() {
                 &server,
                 &mut phone,
                 record_id(number),
-                "report.comment",
-                r#"{"text":"x"}"#,
+                "report.create",
+                r#"{"category":"SAN-01"}"#,
             );
         }
         let mut session = Session::new("test");
