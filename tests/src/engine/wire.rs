@@ -208,6 +208,7 @@ fn idle_sync(seed: u64) -> (usize, usize) {
             &key,
         )),
         token: None,
+        wipe: None,
         documents: DocumentsVersion(1),
         replica_no: ReplicaNo(120),
     };
