@@ -40,6 +40,8 @@ pub struct Gridwork {
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) data: PathBuf,
     pub(super) code_attempts: super::enrolment::Attempts,
+    /// Ends before the lock is given back.
+    pub(super) background: BTreeMap<DistrictId, Arc<super::background::Background>>,
     _lock: File,
 }
 
@@ -116,6 +118,7 @@ impl Gridwork {
             control.note_head(&known.code, state.facts.epoch().0, state.head)?;
             districts.insert(known.id, Arc::new(district));
         }
+        let background = super::background::Background::start(data, &districts, &clock)?;
         Ok(Self {
             control: Mutex::new(control),
             districts,
@@ -123,6 +126,7 @@ impl Gridwork {
             entropy,
             data: data.to_owned(),
             code_attempts: super::enrolment::Attempts::default(),
+            background,
             _lock: lock,
         })
     }
