@@ -18,6 +18,10 @@ mod records;
 pub mod rulings;
 mod search_text;
 pub mod snapshots;
+#[cfg(test)]
+mod records_tests;
+#[cfg(test)]
+mod testing;
 mod worker;
 pub mod writer;
 

@@ -31,7 +31,7 @@ const BUFFERS_BYTES_MAX: usize = 48 << 20;
 /// zstd's level. Written once and read by every phone that starts anew; the measurements are in docs/benchmarks.md.
 const LEVEL: i32 = 19;
 /// Records of one step: bounds how long a state of the log is held open.
-const STEP: usize = 2_000;
+pub const STEP: usize = 2_000;
 
 /// How a pass is to be made.
 pub struct Pass<'a> {
@@ -41,6 +41,8 @@ pub struct Pass<'a> {
     pub folder: &'a Path,
     /// The files before.
     pub before: Option<&'a Catalogue>,
+    /// Records of one step.
+    pub step: usize,
     /// Asked between steps; says whether to go on, after a rest as long as the caller finds right. Told how long the
     /// last step took.
     pub go_on: &'a dyn Fn(Duration) -> bool,
@@ -113,7 +115,7 @@ impl Pass<'_> {
             let mut records = Vec::new();
             let next = log.snapshot(|log| {
                 let view = self.district.view(log, &state);
-                log.scan_records(from, STEP, |row| {
+                log.scan_records(from, self.step, |row| {
                     // A record that came to a kept file's unit since the pass began is not in that file.
                     let known = kept.contains(&(row.kind, row.unit)) && row.pos <= pos;
                     if row.kind != Kind::Unknown && !known {
@@ -272,5 +274,101 @@ impl FilesWriter {
             });
         }
         Ok(self.report)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sync_core::ids::RecordId;
+    use sync_core::wire::read_items;
+
+    /// The records of each segment of one unit's file, read back.
+    fn written(sizes: impl Iterator<Item = usize>) -> Vec<Vec<RecordId>> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let building = folder.path().join("building");
+        let mut writer = FilesWriter {
+            folder: building,
+            epoch: Epoch(1),
+            pos: Pos(9),
+            files: BTreeMap::new(),
+            bytes: 0,
+            report: PassReport::default(),
+        };
+        for (no, size) in (1_i64..).zip(sizes) {
+            let row = RecordRow {
+                no,
+                id: RecordId(uuid::Uuid::from_u128(no as u128)),
+                kind: Kind::Report,
+                unit: UnitId(3),
+                desk: None,
+                pos: Pos(no as u64),
+                last: Pos(no as u64),
+                image: None,
+            };
+            writer.add(&row, vec![b'x'; size]).expect("added");
+        }
+        let mut catalogue = Catalogue::new(
+            sync_core::ids::DistrictId(uuid::Uuid::nil()),
+            Epoch(1),
+            Pos(9),
+        );
+        let report = writer
+            .finish(folder.path(), &mut catalogue)
+            .expect("finished");
+        let Some(file) = catalogue.files.first() else {
+            assert_eq!(report, PassReport::default());
+            return Vec::new();
+        };
+        assert_eq!(
+            (file.name.as_str(), file.records),
+            ("e1-k1-u3-p9", report.records)
+        );
+        (0..)
+            .zip(&file.segments)
+            .map(|(number, segment)| {
+                let stored = std::fs::read(segment_path(folder.path(), &file.name, number, "zst"))
+                    .expect("stored");
+                let raw = zstd::decode_all(&stored[..]).expect("zstd");
+                assert_eq!(raw.len() as u64, segment.size_bytes);
+                assert_eq!(Hash::of(&[&raw]).to_string(), segment.sha256);
+                let items: Vec<_> = read_items(&raw)
+                    .map(|item| item.expect("an item").expect("a known one"))
+                    .collect();
+                assert_eq!(items.len() as u32, segment.records);
+                let record = |item| match item {
+                    Item::Image(image) => image.record,
+                    other => panic!("not an image: {other:?}"),
+                };
+                items.into_iter().map(record).collect()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn segments_are_cut_at_their_limits_and_lose_no_record() {
+        let most = SEGMENT_RECORDS_MAX as usize;
+        for (records, segments) in [
+            (0, 0),
+            (1, 1),
+            (most - 1, 1),
+            (most, 1),
+            (most + 1, 2),
+            (3 * most, 3),
+        ] {
+            let found = written(std::iter::repeat_n(3, records));
+            assert_eq!(found.len(), segments, "{records} records");
+            let all: Vec<_> = found.concat();
+            assert!(all.len() == records && all.is_sorted(), "{records} records");
+        }
+        // One that is larger than a segment still goes somewhere.
+        let large = SEGMENT_BYTES_MAX;
+        assert_eq!(
+            written([large, 1, large / 2, large / 2, 1].into_iter())
+                .iter()
+                .map(Vec::len)
+                .collect::<Vec<_>>(),
+            [1, 3, 1]
+        );
     }
 }

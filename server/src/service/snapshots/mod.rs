@@ -135,6 +135,7 @@ impl Files {
             district: &self.district,
             folder: &self.folder,
             before: before.as_deref(),
+            step: build::STEP,
             go_on,
         };
         let Some((mut catalogue, report)) = pass.run()? else {
