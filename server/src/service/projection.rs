@@ -61,6 +61,14 @@ struct Shared {
     damaged: AtomicBool,
 }
 
+impl Shared {
+    fn close_readers(&self) {
+        if let Ok(mut readers) = self.readers.lock() {
+            readers.clear();
+        }
+    }
+}
+
 /// The projection of one district.
 #[derive(Debug)]
 pub struct Projection {
@@ -226,6 +234,7 @@ impl Runner {
         let mut took = Duration::ZERO;
         while !self.bell.is_stopped() {
             if self.shared.damaged.load(Ordering::Acquire) {
+                self.shared.close_readers();
                 self.discard();
                 return Ok(());
             }
@@ -252,6 +261,8 @@ impl Runner {
             self.step(&log, &mut index)?;
             took = began.elapsed();
         }
+        // The last connection to close puts the file in order, which a reader cannot.
+        self.shared.close_readers();
         Ok(())
     }
 

@@ -504,9 +504,7 @@ async fn a_lost_damaged_or_foreign_projection_is_made_again() {
     assert_eq!(find(&district, &worker, "垃圾").await, [record]);
     let path = index_path(district.district().path());
     district.close();
-    let healthy = std::fs::read(&path).expect("a file");
     let foreign = |sql: &str| {
-        std::fs::write(&path, &healthy).expect("put back");
         rusqlite::Connection::open(&path)
             .expect("open")
             .execute_batch(sql)
