@@ -38,8 +38,9 @@ pub struct Gridwork {
     pub(super) districts: BTreeMap<DistrictId, Arc<District>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
-    pub(super) data: PathBuf,
     pub(super) code_attempts: super::enrolment::Attempts,
+    /// Ends before the lock is given back.
+    pub(super) background: BTreeMap<DistrictId, Arc<super::background::Background>>,
     _lock: DataLock,
 }
 
@@ -127,13 +128,14 @@ impl Gridwork {
             control.note_head(&known.code, state.facts.epoch().0, state.head)?;
             districts.insert(known.id, Arc::new(district));
         }
+        let background = super::background::Background::start(data, &districts, &clock)?;
         Ok(Self {
             control: Mutex::new(control),
             districts,
             clock,
             entropy,
-            data: data.to_owned(),
             code_attempts: super::enrolment::Attempts::default(),
+            background,
             _lock: lock,
         })
     }
