@@ -2,17 +2,28 @@
 
 pub mod access_token;
 pub mod administration;
+pub mod background;
 pub mod context;
+mod detail;
+mod directory_read;
 pub mod district;
 pub mod enrolment;
 mod error;
 pub mod gridwork;
 pub mod log_writer;
 pub mod page;
-mod reads;
+pub mod projection;
 pub mod reconcile;
+mod records;
+#[cfg(test)]
+mod records_tests;
 pub mod rulings;
+mod search_text;
+pub mod snapshots;
+#[cfg(test)]
+mod testing;
 pub mod verify;
+mod worker;
 pub mod writer;
 
 use std::fs::File;

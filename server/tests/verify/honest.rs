@@ -6,6 +6,9 @@ use server::service::gridwork::district_path;
 use crate::day::Day;
 use crate::world::CODE;
 
+/// A part of the day.
+type Step = fn(&mut Day);
+
 /// The number of log rows for which `condition` holds.
 fn count(day: &Day, condition: &str) -> u64 {
     let connection = Connection::open(district_path(day.world.data.path(), CODE)).expect("open");
@@ -26,7 +29,7 @@ fn an_empty_district_verifies() {
 #[test]
 fn a_day_with_a_bit_of_everything_verifies_step_by_step() {
     let mut day = Day::new();
-    let steps: [(&str, fn(&mut Day)); 4] = [
+    let steps: [(&str, Step); 4] = [
         ("one case", Day::one_case),
         ("waits and repairs", Day::waits_and_repairs),
         ("a clone", Day::clone_and_fork),

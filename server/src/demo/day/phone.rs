@@ -51,8 +51,6 @@ pub struct Phone {
     pub role: &'static str,
     /// The replica.
     pub replica: Replica,
-    /// The file it is on.
-    pub path: PathBuf,
     /// Everything made on it.
     pub made: Vec<Made>,
     /// How often it went on under a new name.
@@ -116,7 +114,6 @@ impl Phone {
             unit,
             role,
             replica,
-            path,
             made: Vec::new(),
             forks: 0,
             diverged: false,
@@ -154,7 +151,6 @@ impl Phone {
         let boot = dice.next_u64() | 1;
         Ok(Self {
             replica,
-            path: path.to_owned(),
             made: Vec::new(),
             forks: 0,
             diverged: false,

@@ -1,4 +1,4 @@
-//! The pass over the log: places, chain, heads, columns and directory entries; the other files check what each entry says.
+//! The pass over the log: places, chain and heads; the other files check what each entry says.
 
 use super::fault::{FaultKind, Findings};
 use super::receipts::Covering;
@@ -10,11 +10,10 @@ use crate::store::sqlite::{Bucket, DistrictFacts, DistrictRead, EntryRow};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use sync_core::change::{Hash, VerifyingKey};
 use sync_core::digest::SetDigest;
-use sync_core::directory::{Directory, DirectoryChange};
+use sync_core::directory::Directory;
 use sync_core::documents::Documents;
 use sync_core::entry::{Admission, EntryKind, chained_body, log_hash};
-use sync_core::ids::{PersonId, Pos, ReplicaNo, Seq};
-use sync_core::verdict::Answer;
+use sync_core::ids::{Pos, ReplicaNo, Seq};
 
 /// Entries read between two reports of progress.
 const CHUNK_ENTRIES: usize = 2_000;
@@ -56,7 +55,8 @@ pub(super) struct Pass<'a> {
     heads: VecDeque<(Pos, Hash)>,
     heads_read: Option<Pos>,
     last_head: Pos,
-    server_key: Option<VerifyingKey>,
+    /// The newest of the server's keys.
+    pub server_key: Option<VerifyingKey>,
     /// The last change of each replica.
     pub chains: BTreeMap<ReplicaNo, (Seq, Hash)>,
     /// The receipt that covers the last change of each replica.
@@ -307,90 +307,6 @@ impl<'a> Pass<'a> {
                 detail,
             );
         }
-    }
-
-    /// Checks the columns that an entry of the server's own leaves empty.
-    pub fn check_plain(&mut self, entry: &EntryRow) {
-        let plain = entry.replica == ReplicaNo::SERVER
-            && entry.person == PersonId(0)
-            && entry.seq == Seq(0)
-            && entry.time_ms == entry.received_ms
-            && entry.answer == Answer::accepted()
-            && entry.hash == Hash::ZERO
-            && entry.header.is_empty()
-            && entry.first_place.is_none();
-        if !plain {
-            self.fault(entry.pos, FaultKind::ColumnWrong, "");
-        }
-    }
-
-    fn directory_entry(&mut self, entry: &EntryRow) -> Result<(), StoreError> {
-        self.counts.directory += 1;
-        self.check_plain(entry);
-        if entry.record.is_some() || entry.prev.is_some() || entry.was.is_some() {
-            self.fault(
-                entry.pos,
-                FaultKind::ColumnWrong,
-                "a directory entry names a record",
-            );
-        }
-        let body = entry.body.as_deref().unwrap_or_default();
-        let change: DirectoryChange = match serde_json::from_slice(body) {
-            Ok(change) => change,
-            Err(error) => {
-                self.fault(entry.pos, FaultKind::DirectoryWrong, error.to_string());
-                return Ok(());
-            }
-        };
-        match &change {
-            DirectoryChange::ServerKey { key, signature, .. } => {
-                let signed = match &self.server_key {
-                    None => signature.is_empty(),
-                    Some(before) => change.is_key_signed_by(self.facts.id, before),
-                };
-                if !signed {
-                    self.fault(entry.pos, FaultKind::KeyUnsigned, "");
-                }
-                self.server_key = Some(*key);
-            }
-            DirectoryChange::Documents { version, hashes } => {
-                for (name, hash) in hashes {
-                    self.check_document(entry.pos, name, *version, hash)?;
-                }
-            }
-            DirectoryChange::Replica(replica) => {
-                let taken = self.directory.replica(replica.no).is_some()
-                    || self.directory.replica_by_id(replica.replica).is_some();
-                if taken || !self.directory.has_person(replica.person) {
-                    self.fault(
-                        entry.pos,
-                        FaultKind::DirectoryWrong,
-                        format!("replica {}", replica.no),
-                    );
-                }
-            }
-            _ => {}
-        }
-        self.directory.apply(entry.pos, change);
-        Ok(())
-    }
-
-    fn check_document(
-        &mut self,
-        pos: Pos,
-        name: &str,
-        version: u32,
-        hash: &str,
-    ) -> Result<(), StoreError> {
-        self.counts.documents.insert((name.to_owned(), version));
-        let text = self.read.find_document(name, version)?;
-        let stored = text.map(|text| Hash::of(&[text.as_bytes()]).to_string());
-        if stored.as_deref() != Some(hash) {
-            let row = format!("{name}/{version}");
-            self.findings
-                .note(Some(pos), "document", row, FaultKind::DocumentDiffers, "");
-        }
-        Ok(())
     }
 
     /// The counts and what was found.

@@ -9,6 +9,7 @@
 
 mod chains;
 mod decisions;
+mod directory;
 mod fault;
 mod log;
 mod receipts;

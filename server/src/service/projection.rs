@@ -1,0 +1,315 @@
+//! The projection for lists and search: follows the log on a thread and connections of its own, and is made again from
+//! the log whenever there is doubt about it.
+
+use super::district::District;
+use super::search_text::words_of;
+use super::worker::{Bell, Worker};
+use crate::store::StoreError;
+use crate::store::sqlite::index::{IndexRow, IndexWords, IndexWrite};
+use crate::store::sqlite::{DistrictRead, IndexRead, RecordRow};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use sync_core::ids::Pos;
+use sync_core::kinds::Kind;
+use sync_core::merge::RecordState;
+use tokio::sync::watch;
+
+/// Records or entries of one step: bounds how long a state of the log is held open, and what a crash loses.
+const STEP: usize = 500;
+/// How often the thread looks whether there is something new.
+const LOOK: Duration = Duration::from_millis(50);
+/// While the writer is at work, how many times as long as a step took the thread rests before the next.
+const REST_FACTOR: u32 = 3;
+/// How far behind the projection may be before it rests no longer than it works.
+const LAG_MAX: u64 = 100_000;
+/// How long a reader waits for the projection to reach the head.
+const WAIT: Duration = Duration::from_secs(1);
+/// How long after a failure the thread tries again.
+const RETRY: Duration = Duration::from_secs(5);
+/// Characters of a title in a list.
+const TITLE_CHARS_MAX: usize = 100;
+
+/// A record as a list shows it.
+pub fn describe(row: &RecordRow, state: &RecordState) -> IndexRow {
+    let title = ["title", "description", "note"]
+        .iter()
+        .find_map(|field| state.shown_text(field));
+    IndexRow {
+        no: row.no,
+        id: row.id,
+        kind: row.kind,
+        unit: row.unit,
+        desk: row.desk,
+        state: state.state.clone(),
+        category: state.shown_text("category"),
+        title: title.map(|title| title.chars().take(TITLE_CHARS_MAX).collect()),
+        time_ms: state.created.map_or(0, |created| created.time_ms),
+        pos: row.pos,
+        conflicts: u32::try_from(state.conflicts().len()).unwrap_or(u32::MAX),
+    }
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    readers: Mutex<Vec<(u64, IndexRead)>>,
+    /// Counts the files that were begun; readers of an older one are closed. 0 before there is any.
+    generation: AtomicU64,
+    /// A reader found the file damaged.
+    damaged: AtomicBool,
+}
+
+impl Shared {
+    fn close_readers(&self) {
+        if let Ok(mut readers) = self.readers.lock() {
+            readers.clear();
+        }
+    }
+}
+
+/// The projection of one district.
+#[derive(Debug)]
+pub struct Projection {
+    path: PathBuf,
+    shared: Arc<Shared>,
+    bell: Arc<Bell>,
+    reached: watch::Receiver<Pos>,
+    _worker: Worker,
+}
+
+/// The file of a district's projection.
+pub fn index_path(district: &Path) -> PathBuf {
+    district.with_extension("index.db")
+}
+
+impl Projection {
+    /// Starts the thread that keeps the projection up to date.
+    ///
+    /// # Errors
+    /// That the system gives no thread.
+    pub fn start(district: Arc<District>) -> Result<Self, StoreError> {
+        let path = index_path(district.path());
+        let (shared, bell) = (Arc::new(Shared::default()), Arc::new(Bell::default()));
+        let (reach, reached) = watch::channel(Pos(0));
+        let runner = Runner {
+            district,
+            path: path.clone(),
+            shared: Arc::clone(&shared),
+            bell: Arc::clone(&bell),
+            reach,
+        };
+        let worker = Worker::start("projection", Arc::clone(&bell), move || runner.run())?;
+        Ok(Self {
+            path,
+            shared,
+            bell,
+            reached,
+            _worker: worker,
+        })
+    }
+
+    /// Waits until the projection reflects `head`, for a second at most.
+    pub async fn wait_for(&self, head: Pos) {
+        let mut reached = self.reached.clone();
+        if *reached.borrow() < head {
+            self.bell.ring();
+            // Too late, or the thread has ended: the reader gets what there is, and is told how far that reaches.
+            let _ = tokio::time::timeout(WAIT, reached.wait_for(|pos| *pos >= head)).await;
+        }
+    }
+
+    /// Runs `read` over one state of the projection; `None` when there is none yet.
+    ///
+    /// # Errors
+    /// The database's own, or what `read` says.
+    pub fn read<T>(
+        &self,
+        read: impl FnOnce(&IndexRead) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let generation = self.shared.generation.load(Ordering::Acquire);
+        if generation == 0 {
+            return Ok(None);
+        }
+        let pooled = self.shared.readers.lock().ok().and_then(|mut readers| {
+            readers.retain(|(of, _)| *of == generation);
+            readers.pop()
+        });
+        let result = match pooled {
+            Some((_, connection)) => Ok(connection),
+            None => IndexRead::open(&self.path),
+        }
+        .and_then(|connection| Ok((connection.snapshot(read)?, connection)));
+        match result {
+            Ok((value, connection)) => {
+                if let Ok(mut readers) = self.shared.readers.lock()
+                    && readers.len() < 8
+                {
+                    readers.push((generation, connection));
+                }
+                Ok(Some(value))
+            }
+            Err(error) => {
+                if is_damage(&error) {
+                    self.shared.damaged.store(true, Ordering::Release);
+                    self.bell.ring();
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Whether an error says that the projection's file itself is no good.
+fn is_damage(error: &StoreError) -> bool {
+    match error {
+        StoreError::Corrupt { .. } | StoreError::Newer { .. } => true,
+        StoreError::Sqlite(error) => matches!(
+            error.sqlite_error_code(),
+            Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
+        ),
+        _ => false,
+    }
+}
+
+/// Which side failed: what to do about it differs.
+enum Trouble {
+    Log(StoreError),
+    Index(StoreError),
+}
+
+struct Runner {
+    district: Arc<District>,
+    path: PathBuf,
+    shared: Arc<Shared>,
+    bell: Arc<Bell>,
+    reach: watch::Sender<Pos>,
+}
+
+impl Runner {
+    fn run(self) {
+        while !self.bell.is_stopped() {
+            let discard = match self.follow() {
+                Ok(()) => continue,
+                Err(Trouble::Log(error)) => {
+                    tracing::warn!(%error, "the projection cannot read the log");
+                    false
+                }
+                Err(Trouble::Index(error)) => {
+                    tracing::warn!(%error, "the projection failed");
+                    is_damage(&error)
+                }
+            };
+            if discard {
+                self.discard();
+            }
+            self.bell.answer();
+            self.bell.sleep(RETRY);
+        }
+    }
+
+    fn discard(&self) {
+        self.shared.damaged.store(false, Ordering::Release);
+        if let Err(error) = IndexWrite::discard(&self.path) {
+            tracing::warn!(%error, "a damaged projection could not be removed");
+        }
+    }
+
+    /// Opens the projection and follows the log until the thread must end or the file turns out damaged.
+    fn follow(&self) -> Result<(), Trouble> {
+        let state = self.district.state();
+        let (epoch, head) = (state.facts.epoch().0, state.head.0);
+        let (mut index, anew) = IndexWrite::open(&self.path, self.district.id(), epoch, head)
+            .map_err(Trouble::Index)?;
+        if anew {
+            tracing::info!(
+                district = self.district.code(),
+                "the projection is made from the log"
+            );
+        }
+        self.shared.generation.fetch_add(1, Ordering::AcqRel);
+        let log = DistrictRead::open(self.district.path()).map_err(Trouble::Log)?;
+        let mut seen = head;
+        let mut took = Duration::ZERO;
+        while !self.bell.is_stopped() {
+            if self.shared.damaged.load(Ordering::Acquire) {
+                self.shared.close_readers();
+                self.discard();
+                return Ok(());
+            }
+            let place = index.place().map_err(Trouble::Index)?;
+            let reached = if place.next_no == 0 {
+                place.pos
+            } else {
+                Pos(0)
+            };
+            self.reach.send_replace(reached);
+            let head = self.district.state().head.0;
+            let busy = std::mem::replace(&mut seen, head) != head;
+            if place.next_no == 0 && place.pos >= head {
+                self.bell.answer();
+                self.bell.sleep(LOOK);
+                continue;
+            }
+            if busy && !self.bell.is_rung() {
+                let lag = head.0.saturating_sub(place.pos.0);
+                let factor = if lag > LAG_MAX { 1 } else { REST_FACTOR };
+                self.bell.sleep((took * factor).max(LOOK));
+            }
+            let began = Instant::now();
+            self.step(&log, &mut index)?;
+            took = began.elapsed();
+        }
+        // The last connection to close puts the file in order, which a reader cannot.
+        self.shared.close_readers();
+        Ok(())
+    }
+
+    /// Brings the projection a little further.
+    fn step(&self, log: &DistrictRead, index: &mut IndexWrite) -> Result<(), Trouble> {
+        let place = index.place().map_err(Trouble::Index)?;
+        let mut records = Vec::new();
+        let (pos, next_no) = log
+            .snapshot(|log| {
+                if place.next_no > 0 {
+                    let next = log.scan_records(place.next_no, STEP, |row| {
+                        records.push((row.no, self.read_record(log, &row)?));
+                        Ok::<_, StoreError>(true)
+                    })?;
+                    return Ok::<_, StoreError>((place.pos, next.unwrap_or(0)));
+                }
+                let (mut pos, mut touched) = (place.pos, BTreeSet::new());
+                log.scan_entries(place.pos, STEP, |entry| {
+                    pos = entry.pos;
+                    touched.extend(entry.record);
+                    Ok::<_, StoreError>(true)
+                })?;
+                for no in touched {
+                    let row = log.get_record_by_no(no)?;
+                    records.push((no, self.read_record(log, &row)?));
+                }
+                Ok((pos, 0))
+            })
+            .map_err(Trouble::Log)?;
+        index.write(&records, pos, next_no).map_err(Trouble::Index)
+    }
+
+    /// What lists show and search looks at; `None` for a record that nobody has made yet.
+    fn read_record(
+        &self,
+        log: &DistrictRead,
+        row: &RecordRow,
+    ) -> Result<Option<(IndexRow, IndexWords)>, StoreError> {
+        if row.kind == Kind::Unknown {
+            return Ok(None);
+        }
+        let state = self.district.state();
+        let Some(record) = self.district.view(log, &state).load_state(row)? else {
+            return Ok(None);
+        };
+        let described = describe(row, &record);
+        let words = words_of(&record, described.category.as_deref());
+        Ok(Some((described, words)))
+    }
+}
