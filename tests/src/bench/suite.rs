@@ -48,6 +48,8 @@ pub struct EngineUnderTest {
     pub merge_into_sqlite: Option<Box<dyn LocalUnderTest<MergeWork>>>,
     /// A prepared snapshot, served over HTTP.
     pub serve: Option<Box<dyn ServerUnderTest<SnapshotWork>>>,
+    /// A hundred phones that fetch 5,000 records each at the same time.
+    pub hundred_phones: Option<Box<dyn ServerUnderTest<SnapshotWork>>>,
     /// A snapshot applied and committed by a replica.
     pub apply: Option<Box<dyn LocalUnderTest<SnapshotWork>>>,
     /// Bytes on the wire.
@@ -252,6 +254,16 @@ fn first_sync(
     if let Some(bytes) = paired.subject(|run| run.down_bytes_per_unit) {
         let line = BenchResult::told("first_sync_wire", bytes, "bytes/record");
         table.push(line.against(Target::AtMost(100.0)));
+    }
+    if let Some(subject) = engine.hundred_phones.as_deref() {
+        let run = measure_server(subject, &work, scratch)?;
+        let name = |what: &str| format!("hundred_first_syncs_{what}");
+        let line = BenchResult::told(name("p95"), run.clients_p95_s, "s");
+        table.push(line.against(Target::AtMost(15.0)));
+        if let Some(memory) = run.resident_mb {
+            let line = BenchResult::told(name("server_memory"), memory, "MB");
+            table.push(line.against(Target::AtMost(300.0)));
+        }
     }
     let subject = engine.apply.as_deref();
     let paired = run_paired(

@@ -111,7 +111,7 @@ fn measure(options: &Options) -> Result<bool, BenchError> {
     let machine = Machine::look(&scratch)?;
     // Built beside this program by the script.
     let gridwork = std::env::current_exe()?.with_file_name("gridwork");
-    let engine = engine::under_test(gridwork);
+    let engine = engine::under_test(gridwork, plan.clients);
     let table = run(&plan, &parts, &engine, &scratch, |part| {
         eprintln!("measuring {part}")
     })?;

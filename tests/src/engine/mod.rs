@@ -4,6 +4,7 @@ pub mod apply;
 pub mod growth;
 pub mod ingest;
 pub mod merge;
+pub mod serve;
 pub mod wire;
 
 use std::path::PathBuf;
@@ -19,13 +20,24 @@ use crate::bench::suite::EngineUnderTest;
 use crate::bench::under_test::BenchError;
 
 /// Everything that can be measured with the program `gridwork` at this path.
-pub fn under_test(gridwork: PathBuf) -> EngineUnderTest {
+pub fn under_test(gridwork: PathBuf, connections: usize) -> EngineUnderTest {
     let growth = gridwork.clone();
+    let serve = |readers| serve::EngineServe {
+        gridwork: gridwork.clone(),
+        readers,
+    };
+    let phones = serve::Readers::Phones {
+        phones: 100,
+        records: 5_000,
+    };
     EngineUnderTest {
-        ingest: Some(Box::new(ingest::EngineIngest { gridwork })),
+        ingest: Some(Box::new(ingest::EngineIngest {
+            gridwork: gridwork.clone(),
+        })),
         merge: Some(Box::new(merge::EngineMerge)),
         merge_into_sqlite: Some(Box::new(merge::EngineMergeIntoSqlite)),
-        serve: None,
+        serve: Some(Box::new(serve(serve::Readers::Share(connections)))),
+        hundred_phones: Some(Box::new(serve(phones))),
         apply: Some(Box::new(apply::EngineApply)),
         wire: Some(Box::new(|plan, _| wire::measure(plan))),
         growth: Some(Box::new(move |plan, scratch| {
