@@ -162,6 +162,11 @@ impl<'a> LogWriter<'a> {
         self.state.waits.extend(key);
     }
 
+    /// Whether nothing waits for anything, as on most days.
+    pub(super) fn nothing_waits(&self) -> bool {
+        self.state.waits.is_empty()
+    }
+
     pub(super) fn is_waited_for(&self, key: &WaitKey) -> bool {
         self.state.waits.contains(key)
     }

@@ -299,6 +299,9 @@ impl LogWriter<'_> {
         })?;
         self.set_open_range(None);
         for (record, seq) in in_force {
+            if self.nothing_waits() {
+                break;
+            }
             self.release(WaitKey::record(record), arrived_ms)?;
             self.release(WaitKey::change(replica.replica, seq), arrived_ms)?;
         }

@@ -195,11 +195,25 @@ fn merge(
         )?;
         let target = judged.then_some(Target::RatioAtLeast(0.5));
         table.push(rate_line(name, "field edits/s", &paired, target));
+        if judged {
+            table.push(beside(
+                &format!("{name}_cpu"),
+                "us/field edit",
+                &paired,
+                cpu_us,
+                None,
+            ));
+        }
     }
     if let Some(subject) = engine.merge_into_sqlite.as_deref() {
-        let rates = rounds(plan.rounds, || measure_local(subject, &work, scratch))?;
-        let line = BenchResult::told("merge_into_sqlite", rates, "field edits/s");
+        let (rate, cpu_us) = rounds(plan.rounds, || measure_local(subject, &work, scratch))?;
+        let line = BenchResult::told("merge_into_sqlite", rate, "field edits/s");
         table.push(line.against(Target::AtLeast(60_000.0)));
+        table.push(BenchResult::told(
+            "merge_into_sqlite_cpu",
+            cpu_us,
+            "us/field edit",
+        ));
     }
     Ok(())
 }
@@ -252,6 +266,8 @@ fn first_sync(
         &paired,
         target,
     ));
+    let name = "first_sync_applied_cpu";
+    table.push(beside(name, "us/record", &paired, cpu_us, None));
     Ok(())
 }
 
@@ -327,10 +343,16 @@ fn server_lines(
     push("_down", bytes, |run| run.down_bytes_per_unit, None);
 }
 
+/// Medians of the rate and of the CPU's microseconds a unit.
 fn rounds(
     count: usize,
     run: impl FnMut() -> Result<LocalFigures, BenchError>,
-) -> Result<f64, BenchError> {
+) -> Result<(f64, f64), BenchError> {
     let none: Option<fn() -> Result<LocalFigures, BenchError>> = None;
-    Ok(run_paired(count, run, none)?.floor(|run| run.per_s))
+    let runs = run_paired(count, run, none)?;
+    Ok((runs.floor(|run| run.per_s), runs.floor(cpu_us)))
+}
+
+fn cpu_us(run: &LocalFigures) -> f64 {
+    run.cpu_us_per_unit.unwrap_or(f64::NAN)
 }

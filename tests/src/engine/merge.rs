@@ -311,6 +311,7 @@ fn page(items: Vec<u8>, pos: u64) -> SyncResponse {
         digest: None,
         head: None,
         token: None,
+        wipe: None,
         documents: DocumentsVersion(1),
         replica_no: ReplicaNo(9),
     }

@@ -28,10 +28,13 @@ const BATCH: usize = 100;
 /// The log's length when they are made: places take as many bytes as in a year's log.
 const LOG_PLACES: i64 = 2_000_000;
 
+/// How a person makes a change of one sort.
+type Maker = fn(&mut Person) -> Made;
+
 /// Tells the sizes, each beside its target.
 pub fn measure(plan: &Plan) -> Result<Vec<BenchResult>, BenchError> {
     let mut lines = Vec::new();
-    let sorts: [(&str, fn(&mut Person) -> Made, f64); 3] = [
+    let sorts: [(&str, Maker, f64); 3] = [
         ("report_create", Person::create, 170.0),
         ("one_field_amend", Person::amend, 70.0),
         ("check_in", Person::check_in, 70.0),
@@ -208,6 +211,7 @@ fn idle_sync(seed: u64) -> (usize, usize) {
             &key,
         )),
         token: None,
+        wipe: None,
         documents: DocumentsVersion(1),
         replica_no: ReplicaNo(120),
     };

@@ -76,7 +76,11 @@ pub struct SealedRow {
     pub content: Option<([u8; 16], Vec<u8>)>,
 }
 
-const COLUMNS: &str = "pos, kind, replica, person, seq, record, prev, received_ms, time_ms, verdict, answer, hash, header, body, was_unit, was_desk, first_epoch, first_pos";
+macro_rules! columns {
+    () => {
+        "pos, kind, replica, person, seq, record, prev, received_ms, time_ms, verdict, answer, hash, header, body, was_unit, was_desk, first_epoch, first_pos"
+    };
+}
 
 fn read_row(row: &Row<'_>) -> Result<EntryRow, StoreError> {
     let pos = Pos(row.get::<_, i64>(0)? as u64);
@@ -139,8 +143,8 @@ impl DistrictRead {
     /// # Errors
     /// The database's own, or a corrupt row.
     pub fn find_entry(&self, pos: Pos) -> Result<Option<EntryRow>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM entry WHERE pos = ?1");
-        let mut statement = self.connection().prepare_cached(&sql)?;
+        let sql = concat!("SELECT ", columns!(), " FROM entry WHERE pos = ?1");
+        let mut statement = self.connection().prepare_cached(sql)?;
         let mut rows = statement.query([pos.0 as i64])?;
         rows.next()?.map(read_row).transpose()
     }
@@ -168,10 +172,14 @@ impl DistrictRead {
         limit: usize,
         mut each: impl FnMut(EntryRow) -> Result<bool, E>,
     ) -> Result<(), E> {
-        let sql = format!("SELECT {COLUMNS} FROM entry WHERE pos > ?1 ORDER BY pos LIMIT ?2");
+        let sql = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM entry WHERE pos > ?1 ORDER BY pos LIMIT ?2"
+        );
         let mut statement = self
             .connection()
-            .prepare_cached(&sql)
+            .prepare_cached(sql)
             .map_err(StoreError::from)?;
         let mut rows = statement
             .query(params![after.0 as i64, limit as i64])
@@ -233,10 +241,12 @@ impl DistrictWrite {
     /// # Errors
     /// The database's own.
     pub fn append_entry(&self, pos: Pos, entry: &NewEntry<'_>) -> Result<(), StoreError> {
-        let sql = format!(
-            "INSERT INTO entry ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+        let sql = concat!(
+            "INSERT INTO entry (",
+            columns!(),
+            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
         );
-        let mut statement = self.connection().prepare_cached(&sql)?;
+        let mut statement = self.connection().prepare_cached(sql)?;
         let admission = entry.admission;
         let plain = admission.is_none_or(|admission| {
             admission.answer.problems.is_empty() && admission.answer.marks == Marks::default()
