@@ -4,6 +4,8 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod failpoint;
+pub mod fleet;
 pub mod http;
 pub mod ids;
 pub mod import;

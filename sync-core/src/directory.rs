@@ -1,7 +1,7 @@
 //! The district's directory as entries fold it: units, people, roles, replicas, keys. All that rights and scope look at.
 
-use crate::change::VerifyingKey;
-use crate::ids::{PersonId, Pos, ReplicaId, ReplicaNo, UnitId};
+use crate::change::{Signature, VerifyingKey, verify};
+use crate::ids::{DistrictId, PersonId, Pos, ReplicaId, ReplicaNo, UnitId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -113,6 +113,22 @@ pub enum DirectoryChange {
         /// Name and SHA-256 of each.
         hashes: BTreeMap<String, String>,
     },
+}
+
+impl DirectoryChange {
+    /// Whether a new server key is signed with the one before it: `gridwork/server-key/1` over district, name and key.
+    /// False for any other change.
+    pub fn is_key_signed_by(&self, district: DistrictId, before: &VerifyingKey) -> bool {
+        let Self::ServerKey { id, key, signature } = self else {
+            return false;
+        };
+        let message = [&district.as_bytes()[..], id.as_bytes(), &key.to_bytes()].concat();
+        crate::hex::decode(signature)
+            .and_then(|bytes| bytes.try_into().ok())
+            .is_some_and(|bytes| {
+                verify(before, "gridwork/server-key/1", &message, &Signature(bytes))
+            })
+    }
 }
 
 /// The folded directory.

@@ -43,6 +43,13 @@ pub enum RulingKind {
     Erased,
 }
 
+impl RulingKind {
+    /// Whether the change has its effect at the ruling's place. All others leave the record's state as it was.
+    pub fn puts_into_force(self) -> bool {
+        matches!(self, Self::Released | Self::Admitted)
+    }
+}
+
 /// A ruling about an earlier change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ruling {

@@ -5,12 +5,16 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use std::fmt;
+use std::sync::Arc;
 
 /// Fields in order of their names. Values are kept as raw JSON, so that an unknown field or a number's
 /// spelling survives reading and writing bit by bit.
+///
+/// A clone shares the fields until one of the two drops some: deciding a change looks at a state with its payload in
+/// it, and that state is mostly thrown away.
 #[derive(Clone, Debug, Default)]
 pub struct Payload {
-    fields: Vec<(String, Box<RawValue>)>,
+    fields: Arc<Vec<(String, Box<RawValue>)>>,
 }
 
 impl Payload {
@@ -30,7 +34,9 @@ impl Payload {
             fields.windows(2).all(|pair| pair[0].0 != pair[1].0),
             "BUG: a field stands twice"
         );
-        Self { fields }
+        Self {
+            fields: Arc::new(fields),
+        }
     }
 
     /// The raw value of a field.
@@ -64,8 +70,10 @@ impl Payload {
     }
 
     /// Keeps the fields for which `keep` says so.
-    pub fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) {
-        self.fields.retain(|(name, _)| keep(name));
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        if !self.fields.iter().all(|(name, _)| keep(name)) {
+            Arc::make_mut(&mut self.fields).retain(|(name, _)| keep(name));
+        }
     }
 
     /// Whether the field is there.
@@ -89,7 +97,7 @@ impl Eq for Payload {}
 impl Serialize for Payload {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.fields.len()))?;
-        for (name, value) in &self.fields {
+        for (name, value) in self.fields.iter() {
             map.serialize_entry(name, value)?;
         }
         map.end()
@@ -121,7 +129,9 @@ impl<'de> Deserialize<'de> for Payload {
                         )));
                     }
                 }
-                Ok(Payload { fields })
+                Ok(Payload {
+                    fields: Arc::new(fields),
+                })
             }
         }
 

@@ -17,18 +17,25 @@ pub fn validate(intent: &Intent, payload: &Payload) -> Vec<Problem> {
     if payload.len() > limits::PAYLOAD_FIELDS_MAX {
         problems.push(Problem::whole(ProblemCode::TooManyFields).limit(limits::PAYLOAD_FIELDS_MAX));
     }
+    let mut known = 0;
     for field in intent.fields {
         match payload.get(field.name) {
-            Some(value) => check(field.name, field.form, value, &mut problems),
+            Some(value) => {
+                known += 1;
+                check(field.name, field.form, value, &mut problems);
+            }
             None if field.required => {
                 problems.push(Problem::field(ProblemCode::Required, field.name))
             }
             None => {}
         }
     }
-    for (name, value) in payload.iter() {
-        if !intent.fields.iter().any(|field| field.name == name) {
-            check_unknown(name, value, &mut problems);
+    // Names are unique on both sides: as many known ones as there are leaves none unknown.
+    if known < payload.len() {
+        for (name, value) in payload.iter() {
+            if !intent.fields.iter().any(|field| field.name == name) {
+                check_unknown(name, value, &mut problems);
+            }
         }
     }
     if intent.shape == Shape::Amend && payload.is_empty() {
@@ -60,17 +67,28 @@ fn parse<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Option<T> {
     serde_json::from_str(value.get()).ok()
 }
 
+/// A value as text; `None` when it is something else. Most texts have no escapes and are taken as they stand.
+fn text_of(value: &RawValue) -> Option<Cow<'_, str>> {
+    let raw = value.get();
+    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') {
+        serde_json::from_str(raw).ok().map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(inner))
+    }
+}
+
 fn check(name: &str, form: Form, value: &RawValue, problems: &mut Vec<Problem>) {
     let mut say = |code, limit: String| problems.push(Problem::field(code, name).limit(limit));
     let wrong_type = (ProblemCode::WrongType, String::new());
     let found = match form {
         Form::Text(chars_max) => check_text(value, chars_max),
-        Form::Code => match parse::<Cow<'_, str>>(value) {
+        Form::Code => match text_of(value) {
             Some(code) if is_code(&code) => None,
             Some(_) => Some((ProblemCode::UnknownChoice, "A-Z 0-9 _ -".into())),
             None => Some(wrong_type),
         },
-        Form::Choice(choices) => match parse::<Cow<'_, str>>(value) {
+        Form::Choice(choices) => match text_of(value) {
             Some(choice) if choices.contains(&&*choice) => None,
             Some(_) => Some((ProblemCode::UnknownChoice, choices.join(" "))),
             None => Some(wrong_type),
@@ -79,12 +97,12 @@ fn check(name: &str, form: Form, value: &RawValue, problems: &mut Vec<Problem>) 
         Form::TimeMs => check_integer(value, limits::TIME_MS_MIN, limits::TIME_MS_MAX),
         Form::Flag => parse::<bool>(value).is_none().then_some(wrong_type),
         Form::Person | Form::Unit => check_integer(value, 1, i64::from(u32::MAX)),
-        Form::Record => match parse::<Cow<'_, str>>(value) {
+        Form::Record => match text_of(value) {
             Some(text) if RecordId::parse_canonical(&text).is_some() => None,
             Some(_) => Some((ProblemCode::NotCanonical, String::new())),
             None => Some(wrong_type),
         },
-        Form::Digest => match parse::<Cow<'_, str>>(value) {
+        Form::Digest => match text_of(value) {
             Some(text) if is_digest(&text) => None,
             Some(_) => Some((ProblemCode::NotCanonical, "SHA-256".into())),
             None => Some(wrong_type),
@@ -98,13 +116,13 @@ fn check(name: &str, form: Form, value: &RawValue, problems: &mut Vec<Problem>) 
 }
 
 fn check_text(value: &RawValue, chars_max: usize) -> Option<(ProblemCode, String)> {
-    let Some(text) = parse::<Cow<'_, str>>(value) else {
+    let Some(text) = text_of(value) else {
         return Some((ProblemCode::WrongType, String::new()));
     };
     if text.is_empty() {
         return Some((ProblemCode::Required, String::new()));
     }
-    if text.chars().any(is_forbidden) {
+    if has_forbidden(&text) {
         return Some((ProblemCode::ControlCharacter, String::new()));
     }
     // A character takes at least one byte, so most texts need no counting.
@@ -123,7 +141,31 @@ fn check_integer(value: &RawValue, min: i64, max: i64) -> Option<(ProblemCode, S
     }
 }
 
+/// A place as phones write it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlainPlace {
+    latitude_e7: i64,
+    longitude_e7: i64,
+    #[serde(default)]
+    accuracy_m: i64,
+}
+
+fn is_plain_place(value: &RawValue) -> bool {
+    // A struct could be read from a list as well; a place could not.
+    value.get().starts_with('{')
+        && parse::<PlainPlace>(value).is_some_and(|place| {
+            place.latitude_e7.unsigned_abs() <= 900_000_000
+                && place.longitude_e7.unsigned_abs() <= 1_800_000_000
+                && (0..=10_000).contains(&place.accuracy_m)
+        })
+}
+
 fn check_place(name: &str, value: &RawValue, problems: &mut Vec<Problem>) {
+    // The ordinary place is read once; what is wrong with another one is found part by part.
+    if is_plain_place(value) {
+        return;
+    }
     let Ok(place) = Payload::read(value.get().as_bytes()) else {
         problems.push(Problem::field(ProblemCode::WrongType, name));
         return;
@@ -263,6 +305,14 @@ pub fn is_json_object(bytes: &[u8]) -> bool {
 }
 
 /// U+0000 and the C0 and C1 controls other than newline and tab: PostgreSQL refuses the first, screens the others.
+/// Whether a text holds a forbidden character. Every control character has one of these bytes in UTF-8, and hardly any
+/// text has one: so most texts are not taken apart into characters.
+fn has_forbidden(text: &str) -> bool {
+    text.bytes()
+        .any(|byte| byte < 0x20 || byte == 0x7f || byte == 0xc2)
+        && text.chars().any(is_forbidden)
+}
+
 fn is_forbidden(character: char) -> bool {
     character.is_control() && !matches!(character, '\n' | '\t')
 }
@@ -357,6 +407,38 @@ mod tests {
         ];
         for (intent, json, expected) in cases {
             assert_eq!(problems(intent, json), *expected, "{intent} {json}");
+        }
+    }
+
+    #[test]
+    fn the_short_ways_for_ordinary_values_let_nothing_else_through() {
+        let cases: &[(&str, &[&str])] = &[
+            (r#"{"category":"\u0041-1","title":"\u4f60 \n\t £"}"#, &[]),
+            (
+                "{\"category\":\"A\",\"title\":\"a\u{85}b\"}",
+                &["control_character title"],
+            ),
+            (
+                "{\"category\":\"A\",\"title\":\"a\u{7f}b\"}",
+                &["control_character title"],
+            ),
+            (r#"{"category":"A","title":7}"#, &["wrong_type title"]),
+            (r#"{"category":"A","place":[1,2,3]}"#, &["wrong_type place"]),
+            (
+                r#"{"category":"A","place":{"latitude_e7":1,"longitude_e7":2,"accuracy_m":null}}"#,
+                &["wrong_type place.accuracy_m"],
+            ),
+            (
+                r#"{"category":"A","place":{"latitude_e7":1,"longitude_e7":2,"later":{}}}"#,
+                &[],
+            ),
+            (
+                r#"{"category":"A","place":{"latitude_e7":1,"longitude_e7":2,"latitude_e7":3}}"#,
+                &["wrong_type place"],
+            ),
+        ];
+        for (json, expected) in cases {
+            assert_eq!(&problems("report.create", json), expected, "{json}");
         }
     }
 

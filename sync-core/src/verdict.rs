@@ -153,6 +153,10 @@ problem_codes! {
 pub struct Problem {
     /// What is wrong.
     pub code: ProblemCode,
+    /// The text of a code that only a later version knows, for which `code` says unreadable; empty otherwise. A receipt's
+    /// signature covers it, so that it must come out as it came in.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub later_code: String,
     /// The field it is about, as a dotted path; empty when it is about the whole.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub field: String,
@@ -166,6 +170,7 @@ impl Problem {
     pub fn whole(code: ProblemCode) -> Self {
         Self {
             code,
+            later_code: String::new(),
             field: String::new(),
             limit: String::new(),
         }
@@ -175,6 +180,7 @@ impl Problem {
     pub fn field(code: ProblemCode, field: impl Into<String>) -> Self {
         Self {
             code,
+            later_code: String::new(),
             field: field.into(),
             limit: String::new(),
         }
@@ -215,7 +221,11 @@ impl Answer {
             .nonzero(2, u64::from(self.marks.0));
         for problem in &self.problems {
             let mut nested = FieldWriter::default();
-            nested.bytes(1, problem.code.as_str().as_bytes());
+            let code = match problem.later_code.as_str() {
+                "" => problem.code.as_str(),
+                later => later,
+            };
+            nested.bytes(1, code.as_bytes());
             if !problem.field.is_empty() {
                 nested.bytes(2, problem.field.as_bytes());
             }
@@ -247,10 +257,16 @@ fn decode_problem(bytes: &[u8]) -> Result<Problem, CodecError> {
     let text =
         |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| CodecError::BadField(3));
     let fields = Fields::read(bytes, &[])?;
-    let code = text(fields.optional_bytes(1)?.ok_or(CodecError::Missing(1))?)?;
+    let text_of_code = text(fields.optional_bytes(1)?.ok_or(CodecError::Missing(1))?)?;
+    let code = ProblemCode::from_text(&text_of_code);
     Ok(Problem {
         // A code of a later server still says that something is wrong, and with which field.
-        code: ProblemCode::from_text(&code).unwrap_or(ProblemCode::Unreadable),
+        code: code.unwrap_or(ProblemCode::Unreadable),
+        later_code: if code.is_some() {
+            String::new()
+        } else {
+            text_of_code
+        },
         field: text(fields.optional_bytes(2)?.unwrap_or_default())?,
         limit: text(fields.optional_bytes(3)?.unwrap_or_default())?,
     })
@@ -313,6 +329,26 @@ mod tests {
         assert!(bytes.len() < 60, "{}", bytes.len());
         assert_eq!(decode_answers(&bytes, 43).as_ref(), Ok(&answers));
         assert!(decode_answers(&bytes, 42).is_err());
+    }
+
+    /// Otherwise the receipt's signature would not fit any more, and the phone would send the change for ever.
+    #[test]
+    fn a_code_of_a_later_version_is_kept_as_it_came() {
+        let later = Answer {
+            verdict: Verdict::Quarantined,
+            marks: Marks::default(),
+            problems: vec![Problem::field(ProblemCode::Required, "title")],
+        };
+        let mut bytes = encode_answers(&[later]);
+        let at = bytes
+            .windows(8)
+            .position(|window| window == b"required")
+            .expect("the code");
+        bytes[at..at + 8].copy_from_slice(b"new_code");
+        let answers = decode_answers(&bytes, 1).expect("answers");
+        assert_eq!(answers[0].problems[0].code, ProblemCode::Unreadable);
+        assert_eq!(answers[0].problems[0].field, "title");
+        assert_eq!(encode_answers(&answers), bytes);
     }
 
     #[test]

@@ -1,4 +1,6 @@
 //! Test harness and benchmarks.
 
 pub mod bench;
+pub mod engine;
 pub mod small_log;
+pub mod worked_conflicts;

@@ -3,6 +3,7 @@
 pub mod admin;
 mod admin_socket;
 pub mod demo;
+mod demo_logins;
 pub mod fleet;
 pub mod init;
 mod openapi;
@@ -40,8 +41,14 @@ pub enum Command {
     Serve(serve::ServeArgs),
     /// 管理单位、人员、角色、登记码与设备 / Units, people, roles, codes, replicas, rulings.
     Admin(admin::AdminArgs),
+    /// 演示：一个区域的一个工作日 / Demo: a district through a working day.
+    Demo(demo::DemoArgs),
+    /// 模拟大量手机施加负载 / Load from many simulated phones, and its figures.
+    Fleet(fleet::FleetArgs),
     /// 输出 OpenAPI 文档 / Print the OpenAPI document.
     Openapi,
+    /// 从日志重算并核对数据 / Recompute the data from the log and compare.
+    Verify(verify::VerifyArgs),
 }
 
 /// Runs the command that the arguments name; the exit code says how it went.
@@ -56,6 +63,9 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         Command::Init(args) => init::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Admin(args) => admin::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Fleet(args) => fleet::run(&args),
         Command::Openapi => openapi::run(),
+        Command::Verify(args) => verify::run(&args),
     }
 }

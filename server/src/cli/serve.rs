@@ -12,8 +12,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::admin_socket;
 use super::output::{self, run_async};
+use super::{admin_socket, demo_logins};
 use crate::clock::{Clock, SystemClock};
 use crate::http::limits::HttpLimits;
 use crate::http::listener::{self, Drained};
@@ -77,6 +77,9 @@ pub struct ServeArgs {
     /// 数据是从副本恢复的：开始新的纪元 / The data were put back from a copy: begin a new epoch.
     #[arg(long)]
     pub restored: bool,
+    /// 打印演示账号的一次性登记码；只用于演示区域 / Print one-time codes of demo people; for a demo district only.
+    #[arg(long)]
+    pub demo_logins: bool,
     /// 确认时钟无误，即使早于最后一条记录 / Agree that the clock is right although it lies before the last entry.
     #[arg(long)]
     pub agree_clock: bool,
@@ -166,6 +169,9 @@ async fn open_and_serve(args: &ServeArgs) -> Result<(), ServiceError> {
     )?);
     for district in gridwork.districts().cloned().collect::<Vec<_>>() {
         gridwork.write_first_entries(&district).await?;
+    }
+    if args.demo_logins {
+        demo_logins::print(&gridwork).await?;
     }
     let admin = admin_socket::listen(&args.data, Arc::clone(&gridwork))?;
     let backend: Arc<dyn Backend> = Arc::clone(&gridwork) as Arc<dyn Backend>;

@@ -1,5 +1,6 @@
 //! The demo district: made up, seeded, and of realistic size.
 
+pub mod day;
 mod dice;
 mod district;
 mod geometry;

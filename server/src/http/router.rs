@@ -10,6 +10,7 @@ use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, Predicate, SizeAbove};
 
 use super::problem::HttpProblem;
 use super::{
@@ -73,12 +74,19 @@ pub fn router(app: App) -> Router {
             axum::response::IntoResponse::into_response(HttpProblem::new(ProblemCode::Internal))
         }))
         .layer(middleware::from_fn(problem::render))
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().compress_when(worth_compressing()))
         .layer(middleware::from_fn_with_state(
             app.clone(),
             observe::observe,
         ))
         .with_state(app)
+}
+
+/// Answers below this are mostly hashes and signatures, which do not shrink: a receipt for a hundred changes has 300 bytes.
+const COMPRESSED_BYTES_MIN: u64 = 1_024;
+
+fn worth_compressing() -> impl Predicate {
+    DefaultPredicate::new().and(SizeAbove::new(COMPRESSED_BYTES_MIN))
 }
 
 fn guarded(row: &'static Endpoint, handler: MethodRouter<App>, app: &App) -> MethodRouter<App> {

@@ -27,6 +27,29 @@ pub struct LogView<'a> {
     pub documents: &'a Documents,
     /// The last place that counts.
     pub head: Pos,
+    /// The range that is being taken, whose receipt is not written yet; `None` for readers.
+    pub open_range: Option<OpenRange>,
+}
+
+/// A range of a replica's changes that is being appended at contiguous places.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenRange {
+    /// Whose.
+    pub replica: ReplicaNo,
+    /// Its first change.
+    pub from: Seq,
+    /// The place of `from`.
+    pub first_pos: Pos,
+}
+
+impl OpenRange {
+    fn pos_of(&self, replica: ReplicaNo, seq: Seq) -> Option<Pos> {
+        let offset = seq
+            .0
+            .checked_sub(self.from.0)
+            .filter(|_| replica == self.replica)?;
+        self.first_pos.0.checked_add(offset).map(Pos)
+    }
 }
 
 /// What a request says of all changes of its batch.
@@ -105,12 +128,17 @@ impl LogView<'_> {
         match header.needs {
             None => Ok(true),
             Some(Needs::Record(record)) => {
-                let row = self.read.find_record(record)?;
-                Ok(row.is_some_and(|row| {
-                    row.pos.0 > 0
-                        && row.pos <= self.head
-                        && row.kind != sync_core::kinds::Kind::Unknown
-                }))
+                let row = self
+                    .read
+                    .find_record(record)?
+                    .filter(|row| row.kind != sync_core::kinds::Kind::Unknown);
+                let Some(row) = row else { return Ok(false) };
+                if row.pos <= self.head {
+                    return Ok(true);
+                }
+                // The row has gone on since this place: what counts is whether the record was made by then.
+                let made = self.load_state(&row)?.and_then(|state| state.created);
+                Ok(made.is_some_and(|stamp| stamp.place.pos <= self.head))
             }
             Some(Needs::Change(change)) => self.change_in_force(change),
         }
@@ -143,11 +171,14 @@ impl LogView<'_> {
         let Some(replica) = self.directory.replica_by_id(change.replica) else {
             return Ok(None);
         };
-        match self
-            .read
-            .find_pos(replica.no, change.seq)?
-            .filter(|pos| *pos <= self.head)
-        {
+        let open = self
+            .open_range
+            .and_then(|range| range.pos_of(replica.no, change.seq));
+        let pos = match open {
+            Some(pos) => Some(pos),
+            None => self.read.find_pos(replica.no, change.seq)?,
+        };
+        match pos.filter(|pos| *pos <= self.head) {
             Some(pos) => self.read.find_entry(pos),
             None => Ok(None),
         }
@@ -171,7 +202,7 @@ impl LogView<'_> {
     }
 
     /// The quarantined change of the same person that a repair names, while it still is.
-    fn find_quarantined(
+    pub(super) fn find_quarantined(
         &self,
         repairs: ChangeId,
         author: &Replica,
@@ -301,7 +332,11 @@ impl LogView<'_> {
                 EntryKind::Change => self.event_of(&entry, None)?,
                 EntryKind::Ruling => {
                     let ruling = read_ruling(&entry)?;
-                    match self.read.find_entry(ruling.of)? {
+                    match self
+                        .read
+                        .find_entry(ruling.of)?
+                        .filter(|_| ruling.ruling.puts_into_force())
+                    {
                         Some(change) => self.event_of(&change, Some((entry.pos, &ruling)))?,
                         None => None,
                     }

@@ -19,7 +19,9 @@ use sync_core::decide::prepare;
 use sync_core::documents::Documents;
 use sync_core::ids::{DistrictId, DocumentsVersion, PersonId, Pos, ReplicaId, ReplicaNo, Seq};
 use sync_core::limits;
-use sync_core::wire::{Receipt, RequestBody, SignedHead, Status, SyncRequest, SyncResponse};
+use sync_core::wire::{
+    Receipt, RequestBody, SignedHead, Status, SyncRequest, SyncResponse, WipeOrder,
+};
 
 /// What a district needs to open.
 pub struct DistrictSetup {
@@ -125,6 +127,19 @@ impl District {
         self.thread
             .lock()
             .is_ok_and(|thread| thread.as_ref().is_some_and(|thread| !thread.is_finished()))
+    }
+
+    /// Stops the writer and waits until it has closed its file.
+    pub fn stop(&self) {
+        self.writer.stop();
+        let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
+        if let Some(thread) = thread {
+            // A writer that panicked has said so already.
+            let _ = thread.join();
+        }
+        if let Ok(mut readers) = self.readers.lock() {
+            readers.clear();
+        }
     }
 
     /// Runs `read` on a reading connection, over one state of the database, off the async threads.
@@ -262,11 +277,17 @@ impl District {
     ) -> Result<SyncResponse, ServiceError> {
         let status = match (&outcome, request.image_version) {
             (BatchOutcome { fork: true, .. }, _) => Status::Fork,
-            (BatchOutcome { revoked: true, .. }, _) => Status::Revoked,
+            (
+                BatchOutcome {
+                    revoked_ms: Some(_),
+                    ..
+                },
+                _,
+            ) => Status::Revoked,
             (_, 0) => Status::UpgradeRequired,
             _ => Status::Ok,
         };
-        let token = if request.wants_token && !outcome.revoked && !outcome.fork {
+        let token = if request.wants_token && outcome.revoked_ms.is_none() && !outcome.fork {
             Some(self.mint_token(outcome.person, request.replica)?)
         } else {
             None
@@ -292,6 +313,10 @@ impl District {
             token,
             documents: DocumentsVersion(state.directory.documents_version),
             replica_no: replica,
+            wipe: outcome.revoked_ms.map(|revoked_ms| {
+                let (key_id, key) = (&self.head_key.0, &self.head_key.1);
+                WipeOrder::sign(self.id, request.replica, revoked_ms, key_id, key)
+            }),
         };
         if status != Status::Ok || request.page_bytes_max == 0 {
             response.head = Some(self.sign_head(state.head)?);
@@ -345,6 +370,7 @@ impl District {
             directory: &state.directory,
             documents: &self.documents,
             head: state.head.0,
+            open_range: None,
         }
     }
 

@@ -8,6 +8,7 @@ use crate::store::sqlite::PersonRow;
 use crate::store::sqlite::control::OneTimeCode;
 use api_schema::enrolment::{EnrolmentAnswer, EnrolmentRequest, ServerKey};
 use api_schema::fork::ForkRequest;
+use api_schema::problem::FieldProblem;
 use api_schema::setup::{SetupAnswer, SetupRequest};
 use api_schema::shapes::Base64Url;
 use std::sync::{Arc, Mutex};
@@ -71,13 +72,26 @@ impl Gridwork {
     /// # Errors
     /// That there is no such person, or storage's own.
     pub fn make_code(&self, district: &District, person: PersonId) -> Result<String, ServiceError> {
+        self.make_code_for(district, person, CODE_LIFETIME_MS)
+    }
+
+    /// The same with another life. Only a demo district's codes may live longer than [`CODE_LIFETIME_MS`].
+    ///
+    /// # Errors
+    /// As for [`Gridwork::make_code`].
+    pub fn make_code_for(
+        &self,
+        district: &District,
+        person: PersonId,
+        lifetime_ms: i64,
+    ) -> Result<String, ServiceError> {
         if !district.state().directory.has_person(person) {
             return Err(ServiceError::NotFound);
         }
         let mut bytes = [0; 8];
         self.entropy.fill(&mut bytes);
         let code = format!("{:08}", u64::from_be_bytes(bytes) % 100_000_000);
-        self.store_code(district, ENROL, &code, person, CODE_LIFETIME_MS)?;
+        self.store_code(district, ENROL, &code, person, lifetime_ms)?;
         Ok(code)
     }
 
@@ -362,11 +376,21 @@ impl Gridwork {
         unit: UnitId,
     ) -> Result<(), ServiceError> {
         let state = district.state();
-        let known = state.directory.has_person(person)
-            && state.directory.unit(unit).is_some()
-            && district.documents().role(role).is_some();
-        if !known {
-            return Err(ServiceError::NotFound);
+        let known = [
+            ("person", state.directory.has_person(person)),
+            ("unit", state.directory.unit(unit).is_some()),
+            ("role", district.documents().role(role).is_some()),
+        ];
+        let errors: Vec<_> = known
+            .into_iter()
+            .filter(|(_, known)| !known)
+            .map(|(field, _)| FieldProblem {
+                field: field.to_owned(),
+                message: "not known here".to_owned(),
+            })
+            .collect();
+        if !errors.is_empty() {
+            return Err(ServiceError::FieldInvalid { errors });
         }
         let role = role.to_owned();
         district

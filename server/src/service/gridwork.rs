@@ -38,11 +38,10 @@ pub struct Gridwork {
     pub(super) districts: BTreeMap<DistrictId, Arc<District>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
-    pub(super) data: PathBuf,
     pub(super) code_attempts: super::enrolment::Attempts,
     /// Ends before the lock is given back.
     pub(super) background: BTreeMap<DistrictId, Arc<super::background::Background>>,
-    _lock: File,
+    _lock: DataLock,
 }
 
 /// How to open a data directory.
@@ -54,11 +53,22 @@ pub struct OpenOptions {
     pub restored: bool,
 }
 
-/// Takes the lock that makes one process the only one on a data directory. It ends with the file's handle.
+/// The lock on a data directory, until it is dropped.
+#[derive(Debug)]
+pub struct DataLock(File);
+
+impl Drop for DataLock {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a child that was forked meanwhile holds the same lock until it runs its program.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Takes the lock that makes one process the only one on a data directory.
 ///
 /// # Errors
 /// That another process holds it, or the file system's own.
-pub fn lock_data(data: &Path) -> Result<File, ServiceError> {
+pub fn lock_data(data: &Path) -> Result<DataLock, ServiceError> {
     let path = data.join("gridwork.lock");
     let failed = |source| StoreError::File {
         path: path.display().to_string(),
@@ -72,7 +82,7 @@ pub fn lock_data(data: &Path) -> Result<File, ServiceError> {
         .open(&path)
         .map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(DataLock(file)),
         Err(TryLockError::WouldBlock) => Err(StoreError::Missing(format!(
             "another gridwork serves {}; stop it first, or use another directory",
             data.display()
@@ -124,7 +134,6 @@ impl Gridwork {
             districts,
             clock,
             entropy,
-            data: data.to_owned(),
             code_attempts: super::enrolment::Attempts::default(),
             background,
             _lock: lock,
@@ -288,6 +297,18 @@ impl Gridwork {
             PersonId(caller.person),
             self.clock.wall_ms(),
         )
+    }
+
+    /// Stops the writers and closes the files; what was answered is on the disk anyway.
+    ///
+    /// # Errors
+    /// Storage's own.
+    pub fn close(self) -> Result<(), ServiceError> {
+        self.note_heads()?;
+        for district in self.districts.values() {
+            district.stop();
+        }
+        Ok(())
     }
 
     /// Notes the heads, so that an older file put in a district's place is found out at the next start.
@@ -483,7 +504,11 @@ impl Backend for Gridwork {
             let mut failed = Vec::new();
             for district in self.districts.values() {
                 if !district.is_writing()
-                    || district.writer().run(|log, _| log.touch()).await.is_err()
+                    || district
+                        .writer()
+                        .run(|log, now_ms| log.touch(now_ms))
+                        .await
+                        .is_err()
                 {
                     failed.push(format!("write:{}", district.code()));
                 }
@@ -497,5 +522,22 @@ impl Backend for Gridwork {
                 Err(ServiceError::NotReady { failed })
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_ends_when_it_is_dropped_although_a_forked_child_still_holds_its_file() {
+        let data = tempfile::tempdir().expect("a directory");
+        let lock = lock_data(data.path()).expect("free");
+        assert!(lock_data(data.path()).is_err(), "taken");
+        // What a fork does: another handle on the same open file.
+        let child = lock.0.try_clone().expect("a handle");
+        drop(lock);
+        lock_data(data.path()).expect("free again");
+        drop(child);
     }
 }

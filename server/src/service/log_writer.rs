@@ -1,6 +1,6 @@
 //! The writer's hand on the log: what it knows in memory, and the steps that every entry takes, inside one group.
 
-use super::context::LogView;
+use super::context::{LogView, OpenRange};
 use crate::store::StoreError;
 use crate::store::sqlite::{
     Bucket, DistrictFacts, DistrictWrite, NewEntry, PersonRow, RecordRow, ReplicaRow, WaitKey,
@@ -68,6 +68,7 @@ pub struct LogWriter<'a> {
     documents: &'a Documents,
     key: (&'a str, &'a SigningKey),
     state: WriterState,
+    open_range: Option<OpenRange>,
 }
 
 impl<'a> LogWriter<'a> {
@@ -86,6 +87,7 @@ impl<'a> LogWriter<'a> {
             documents,
             key,
             state,
+            open_range: None,
         }
     }
 
@@ -141,7 +143,13 @@ impl<'a> LogWriter<'a> {
             directory: &self.state.directory,
             documents: self.documents,
             head: self.state.head.0,
+            open_range: self.open_range,
         }
+    }
+
+    /// Names the range that is being taken, so that its later changes find its earlier ones; `None` ends it.
+    pub(super) fn set_open_range(&mut self, range: Option<OpenRange>) {
+        self.open_range = range;
     }
 
     pub(super) fn next_record_no(&mut self) -> i64 {
@@ -154,12 +162,25 @@ impl<'a> LogWriter<'a> {
         self.state.waits.extend(key);
     }
 
+    /// Whether nothing waits for anything, as on most days.
+    pub(super) fn nothing_waits(&self) -> bool {
+        self.state.waits.is_empty()
+    }
+
     pub(super) fn is_waited_for(&self, key: &WaitKey) -> bool {
         self.state.waits.contains(key)
     }
 
     pub(super) fn defer_ruling(&mut self, ruling: Ruling) {
         self.state.pending_rulings.push(ruling);
+    }
+
+    /// Whether a ruling about the change at this place was put off.
+    pub(super) fn is_deferred(&self, of: Pos) -> bool {
+        self.state
+            .pending_rulings
+            .iter()
+            .any(|ruling| ruling.of == of)
     }
 
     pub(super) fn flush_rulings(&mut self, now_ms: i64) -> Result<(), StoreError> {
@@ -255,7 +276,7 @@ impl<'a> LogWriter<'a> {
         if let Some(row) = &mut row {
             let old = row.clone();
             row.last = pos;
-            let moves = matches!(ruling.ruling, RulingKind::Released | RulingKind::Admitted);
+            let moves = ruling.ruling.puts_into_force();
             let event = self
                 .view()
                 .event_of(&entry, Some((pos, ruling)))?
@@ -369,11 +390,12 @@ impl<'a> LogWriter<'a> {
         self.write.put_document(name, version, text)
     }
 
-    /// A write of its own that changes nothing anybody reads: shows that writing works.
+    /// A write that nobody reads but that reaches the disk: shows that writing works. SQLite writes no page for a value
+    /// that is there already, so this one differs each time.
     ///
     /// # Errors
     /// Storage's own.
-    pub fn touch(&self) -> Result<(), StoreError> {
-        self.write.put_safe_pos(self.state.facts.safe_pos)
+    pub fn touch(&self, now_ms: i64) -> Result<(), StoreError> {
+        self.write.put_touched(now_ms)
     }
 }

@@ -15,13 +15,14 @@ pub mod page;
 pub mod projection;
 pub mod reconcile;
 mod records;
+#[cfg(test)]
+mod records_tests;
 pub mod rulings;
 mod search_text;
 pub mod snapshots;
 #[cfg(test)]
-mod records_tests;
-#[cfg(test)]
 mod testing;
+pub mod verify;
 mod worker;
 pub mod writer;
 

@@ -1,11 +1,12 @@
 //! Reconciling one batch inside the write transaction: duplicates, forks, decisions, effects, receipt, releases.
 
-use super::context::{BatchEvidence, LogView, prepare_again, stored_evidence};
+use super::context::{BatchEvidence, LogView, OpenRange, prepare_again, stored_evidence};
 use super::log_writer::LogWriter;
 use crate::store::StoreError;
 use crate::store::sqlite::{
     Contact, NewEntry, ReceiptRow, RecordRow, ReplicaRow, WaitKey, contacts_after,
 };
+use std::collections::VecDeque;
 use sync_core::change::{Hash, Header, Signature};
 use sync_core::decide::{Decision, Prepared};
 use sync_core::directory::Replica;
@@ -35,8 +36,8 @@ pub struct PreparedBatch {
 pub struct BatchOutcome {
     /// Whether another chain was found under the replica's name; nothing was taken then.
     pub fork: bool,
-    /// Whether the replica was revoked.
-    pub revoked: bool,
+    /// When the replica was revoked, if it was.
+    pub revoked_ms: Option<i64>,
     /// The last change that the log has of the replica.
     pub mark: Seq,
     /// How many changes of the batch it had before.
@@ -77,7 +78,7 @@ impl LogWriter<'_> {
         let (scope, scope_version) = self.current_scope(replica.person, received_ms)?;
         let mut outcome = BatchOutcome {
             fork: false,
-            revoked: replica.revoked_ms.is_some(),
+            revoked_ms: replica.revoked_ms,
             mark: row.mark,
             duplicates: 0,
             receipts: Vec::new(),
@@ -230,6 +231,11 @@ impl LogWriter<'_> {
             Vec::with_capacity(changes.len()),
         );
         let mut in_force = Vec::new();
+        self.set_open_range(Some(OpenRange {
+            replica: replica.no,
+            from: changes[0].seq,
+            first_pos,
+        }));
         for change in changes {
             let kept = offered.and_then(|receipt| Some((receipt, receipt.answer(change.seq)?)));
             let admission = match kept {
@@ -291,9 +297,13 @@ impl LogWriter<'_> {
             contacts,
             bytes: receipt.encode(),
         })?;
+        self.set_open_range(None);
         for (record, seq) in in_force {
-            self.release(&WaitKey::record(record), arrived_ms)?;
-            self.release(&WaitKey::change(replica.replica, seq), arrived_ms)?;
+            if self.nothing_waits() {
+                break;
+            }
+            self.release(WaitKey::record(record), arrived_ms)?;
+            self.release(WaitKey::change(replica.replica, seq), arrived_ms)?;
         }
         self.flush_rulings(arrived_ms)?;
         Ok(receipt)
@@ -447,32 +457,47 @@ impl LogWriter<'_> {
                 self.write().insert_origin(origin.hash, pos)?;
             }
         }
-        if let Some(repairs) = header.repairs.filter(|_| verdict != Verdict::Quarantined) {
-            let author = self
-                .directory()
-                .replica_by_id(repairs.replica)
-                .map(|replica| replica.no);
-            if let Some(no) = author
-                && let Some(old) = self.write().find_pos(no, repairs.seq)?
-            {
-                // The range of a receipt has contiguous places, so rulings wait for its end.
-                self.defer_ruling(Ruling {
-                    ruling: RulingKind::Repaired,
-                    of: old,
-                    replica: no,
-                    seq: repairs.seq,
-                    by: None,
-                    reason: String::new(),
-                    verdict: Verdict::Quarantined,
-                    marks: Marks::default(),
-                    problems: Vec::new(),
-                });
-            }
+        // The range of a receipt has contiguous places, so rulings wait for its end.
+        if let Some(ruling) = self.ruling_on_repaired(header, admission.replica, verdict)? {
+            self.defer_ruling(ruling);
         }
         Ok(())
     }
 
-    /// Looks again at all that waited for a change that a ruling has put into force.
+    /// The ruling that ends the quarantined change which this one replaces. A repair that waits itself, or is
+    /// quarantined, ends nothing yet, and one that names somebody else's change, or one that is over, never does.
+    pub(super) fn ruling_on_repaired(
+        &self,
+        header: &Header,
+        author: ReplicaNo,
+        verdict: Verdict,
+    ) -> Result<Option<Ruling>, StoreError> {
+        let ends = !matches!(verdict, Verdict::Held | Verdict::Quarantined);
+        let directory = self.directory();
+        let (Some(repairs), Some(author)) =
+            (header.repairs.filter(|_| ends), directory.replica(author))
+        else {
+            return Ok(None);
+        };
+        let repaired = self
+            .view()
+            .find_quarantined(repairs, author)?
+            .filter(|entry| !self.is_deferred(entry.pos));
+        Ok(repaired.map(|entry| Ruling {
+            ruling: RulingKind::Repaired,
+            of: entry.pos,
+            replica: entry.replica,
+            seq: entry.seq,
+            by: None,
+            reason: String::new(),
+            verdict: Verdict::Quarantined,
+            marks: Marks::default(),
+            problems: Vec::new(),
+        }))
+    }
+
+    /// What follows from a ruling that put a change into force: what it repairs is over, and all that waited for it is
+    /// looked at again.
     pub(super) fn release_after_ruling(
         &mut self,
         header: &Header,
@@ -480,74 +505,97 @@ impl LogWriter<'_> {
         seq: Seq,
         now_ms: i64,
     ) -> Result<(), StoreError> {
-        self.release(&WaitKey::record(header.record), now_ms)?;
+        if let Some(ruling) = self.ruling_on_repaired(header, replica, Verdict::Accepted)? {
+            self.rule(&ruling, now_ms)?;
+        }
+        self.release(WaitKey::record(header.record), now_ms)?;
         let id = self
             .directory()
             .replica(replica)
             .map(|replica| replica.replica);
-        id.map_or(Ok(()), |id| self.release(&WaitKey::change(id, seq), now_ms))
+        id.map_or(Ok(()), |id| self.release(WaitKey::change(id, seq), now_ms))
     }
 
-    /// Looks again at all that waited for this; what may now have its effect is released at a new place.
-    fn release(&mut self, key: &WaitKey, now_ms: i64) -> Result<(), StoreError> {
-        if !self.is_waited_for(key) {
-            return Ok(());
-        }
-        for pos in self.write().list_waiting_for(key)? {
-            let entry = self
-                .write()
-                .find_entry(pos)?
-                .ok_or_else(|| StoreError::corrupt("held", pos, "the log has no such entry"))?;
-            let change = prepare_again(&entry);
-            let Some(header) = &change.header else {
-                continue;
-            };
-            let directory = self.directory();
-            let replica = directory
-                .replica(entry.replica)
-                .ok_or_else(|| StoreError::corrupt("entry", pos, "its replica is not known"))?;
-            let (sent_at, contacts, received_ms) =
-                stored_evidence(self.write(), entry.replica, entry.seq)?;
-            let evidence = BatchEvidence {
-                sent_at,
-                contacts: &contacts,
-                received_ms,
-            };
-            let row = self.write().find_record(header.record)?;
-            let state = row
-                .as_ref()
-                .map(|row| self.view().load_state(row))
-                .transpose()?
-                .flatten();
-            let view: LogView<'_> = self.view();
-            let decision = view.decide(
-                &change,
-                replica,
-                state.as_ref(),
-                &evidence,
-                Some(entry.time_ms),
-            )?;
-            if decision.answer.verdict == Verdict::Held {
-                let wait = view.wait_key(header, &decision.answer);
-                self.write()
-                    .insert_held(pos, Verdict::Held, entry.received_ms, wait.as_ref())?;
-                self.note_wait(wait);
+    /// Looks again at all that waited for this, and at what waited for that in turn.
+    fn release(&mut self, key: WaitKey, now_ms: i64) -> Result<(), StoreError> {
+        let mut keys = VecDeque::from([key]);
+        while let Some(key) = keys.pop_front() {
+            if !self.is_waited_for(&key) {
                 continue;
             }
-            let ruling = Ruling {
-                ruling: RulingKind::Released,
-                of: pos,
-                replica: entry.replica,
-                seq: entry.seq,
-                by: None,
-                reason: String::new(),
-                verdict: decision.answer.verdict,
-                marks: decision.answer.marks,
-                problems: decision.answer.problems,
-            };
-            self.rule(&ruling, now_ms)?;
+            for pos in self.write().list_waiting_for(&key)? {
+                keys.extend(self.look_again(pos, now_ms)?);
+            }
         }
         Ok(())
+    }
+
+    /// Looks again at a held change; when it may now have its effect, it is released at a new place. Answers with what
+    /// others may have waited for and is now in force.
+    fn look_again(&mut self, pos: Pos, now_ms: i64) -> Result<Vec<WaitKey>, StoreError> {
+        let entry = self
+            .write()
+            .find_entry(pos)?
+            .ok_or_else(|| StoreError::corrupt("held", pos, "the log has no such entry"))?;
+        let change = prepare_again(&entry);
+        let Some(header) = &change.header else {
+            return Ok(Vec::new());
+        };
+        let directory = self.directory();
+        let replica = directory
+            .replica(entry.replica)
+            .ok_or_else(|| StoreError::corrupt("entry", pos, "its replica is not known"))?;
+        let (sent_at, contacts, received_ms) =
+            stored_evidence(self.write(), entry.replica, entry.seq)?;
+        let evidence = BatchEvidence {
+            sent_at,
+            contacts: &contacts,
+            received_ms,
+        };
+        let row = self.write().find_record(header.record)?;
+        let state = row
+            .as_ref()
+            .map(|row| self.view().load_state(row))
+            .transpose()?
+            .flatten();
+        let view: LogView<'_> = self.view();
+        let decision = view.decide(
+            &change,
+            replica,
+            state.as_ref(),
+            &evidence,
+            Some(entry.time_ms),
+        )?;
+        let verdict = decision.answer.verdict;
+        if verdict == Verdict::Held {
+            let wait = view.wait_key(header, &decision.answer);
+            self.write()
+                .insert_held(pos, Verdict::Held, entry.received_ms, wait.as_ref())?;
+            self.note_wait(wait);
+            return Ok(Vec::new());
+        }
+        let ruling = Ruling {
+            ruling: RulingKind::Released,
+            of: pos,
+            replica: entry.replica,
+            seq: entry.seq,
+            by: None,
+            reason: String::new(),
+            verdict,
+            marks: decision.answer.marks,
+            problems: decision.answer.problems,
+        };
+        self.rule(&ruling, now_ms)?;
+        if let Some(ruling) = self.ruling_on_repaired(header, entry.replica, verdict)? {
+            self.rule(&ruling, now_ms)?;
+        }
+        if !verdict.is_in_force() {
+            return Ok(Vec::new());
+        }
+        Ok(vec![
+            WaitKey::record(header.record),
+            WaitKey::change(replica.replica, entry.seq),
+        ])
     }
 }
 

@@ -5,8 +5,9 @@ use super::context::prepare_again;
 use super::district::District;
 use super::log_writer::LogWriter;
 use crate::store::StoreError;
+use sync_core::directory::Directory;
 use sync_core::entry::{EntryKind, Ruling, RulingKind};
-use sync_core::ids::{PersonId, Pos};
+use sync_core::ids::{PersonId, Pos, UnitId};
 use sync_core::kinds::Shape;
 use sync_core::merge::RecordState;
 use sync_core::verdict::{Marks, Problem, Verdict};
@@ -40,10 +41,34 @@ impl District {
                 reason: "a ruling needs a reason",
             });
         }
+        if matches!(request.ruling, RulingKind::Released | RulingKind::Repaired) {
+            return Err(ServiceError::Conflict {
+                reason: "only the server itself rules so",
+            });
+        }
         self.writer()
             .run(move |log, now_ms| rule(log, &request, now_ms))
             .await?
     }
+}
+
+/// Whether a person may rule so at a time about a change of a record of this unit; of no record, on any unit.
+pub(super) fn may_rule(
+    directory: &Directory,
+    person: PersonId,
+    ruling: RulingKind,
+    unit: Option<UnitId>,
+    at_ms: i64,
+) -> bool {
+    let roles: &[&str] = if ruling == RulingKind::Erased {
+        &ERASING_ROLES
+    } else {
+        &RULING_ROLES
+    };
+    directory.grants(person).iter().any(|grant| {
+        let here = unit.is_none_or(|unit| directory.is_within(unit, grant.unit));
+        roles.contains(&grant.role.as_str()) && grant.holds_within(at_ms, at_ms) && here
+    })
 }
 
 fn rule(
@@ -62,19 +87,8 @@ fn rule(
         .record
         .map(|no| log.write().get_record_by_no(no))
         .transpose()?;
-    let roles: &[&str] = if request.ruling == RulingKind::Erased {
-        &ERASING_ROLES
-    } else {
-        &RULING_ROLES
-    };
-    let directory = log.directory();
-    let may = directory.grants(request.by).iter().any(|grant| {
-        let here = row
-            .as_ref()
-            .is_none_or(|row| directory.is_within(row.unit, grant.unit));
-        roles.contains(&grant.role.as_str()) && grant.holds_within(now_ms, now_ms) && here
-    });
-    if !may {
+    let unit = row.as_ref().map(|row| row.unit);
+    if !may_rule(&log.directory(), request.by, request.ruling, unit, now_ms) {
         return Ok(Err(ServiceError::Forbidden));
     }
     let waits = log.write().find_held(request.of)?;
@@ -127,7 +141,7 @@ fn rule(
 
 /// The verdict of a change that a person lets in, `None` when it cannot have any effect: its payload is wrong, the
 /// record exists already, or there is none.
-fn admitted_verdict(
+pub(super) fn admitted_verdict(
     change: &sync_core::decide::Prepared,
     state: Option<&RecordState>,
 ) -> Option<Verdict> {

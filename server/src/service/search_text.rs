@@ -107,20 +107,18 @@ impl Text {
             if value.get().starts_with(['"', '[', '{'])
                 && let Ok(value) = serde_json::from_str(value.get())
             {
-                self.add_value(name, &value);
+                self.add_value(&value);
             }
         }
     }
 
-    fn add_value(&mut self, name: &str, value: &serde_json::Value) {
+    fn add_value(&mut self, value: &serde_json::Value) {
         match value {
             serde_json::Value::String(text) => self.add(text),
-            serde_json::Value::Array(values) => {
-                values.iter().for_each(|each| self.add_value(name, each))
-            }
+            serde_json::Value::Array(values) => values.iter().for_each(|each| self.add_value(each)),
             serde_json::Value::Object(fields) => {
-                for (name, value) in fields.iter().filter(|(name, _)| !is_code(name)) {
-                    self.add_value(name, value);
+                for (_, value) in fields.iter().filter(|(name, _)| !is_code(name)) {
+                    self.add_value(value);
                 }
             }
             _ => {}

@@ -30,6 +30,7 @@ enum Job {
     Batch(Box<PreparedBatch>, BatchReply),
     Step(Step),
     AgreeClock,
+    Stop,
 }
 
 /// A handle to the writer; cheap to clone.
@@ -118,6 +119,12 @@ impl Writer {
         answer.await.map_err(|_| ServiceError::Overloaded)?
     }
 
+    /// Ends the thread after what waits before; later work is turned away.
+    pub fn stop(&self) {
+        // A queue that is gone belongs to a writer that has stopped.
+        let _ = self.queue.send(Job::Stop);
+    }
+
     /// An operator agrees that the clock is right as it is now, after a jump.
     ///
     /// # Errors
@@ -168,6 +175,7 @@ impl Thread {
         while let Some(job) = next.take() {
             let ended = match job {
                 Job::Step(step) => step(&mut self),
+                Job::Stop => return,
                 Job::AgreeClock => {
                     self.clock.agree();
                     Ok(())
@@ -208,6 +216,7 @@ impl Thread {
         let (batches, replies): (Vec<_>, Vec<_>) = group.into_iter().unzip();
         match self.transact_batches(&batches) {
             Ok(outcomes) => {
+                crate::failpoint::reach("after_commit");
                 for (reply, outcome) in replies.into_iter().zip(outcomes) {
                     let _ = reply.send(Ok(outcome));
                 }

@@ -81,7 +81,11 @@ pub fn admit(context: &Context<'_>, change: &Prepared) -> Decision {
     };
     let (verdict, problems, event) = match judge.judge(change) {
         Ok((verdict, event)) => (verdict, Vec::new(), event),
-        Err(refusal) => (refusal.verdict, refusal.problems, refusal.attempt),
+        Err(refusal) => (
+            refusal.verdict,
+            refusal.problems,
+            refusal.attempt.map(|attempt| *attempt),
+        ),
     };
     let after = event.map(|event| RecordState::advance(context.record.cloned(), event));
     let verdict = match (&after, verdict) {
@@ -143,7 +147,8 @@ fn fix_time(context: &Context<'_>, header: &Header) -> FixedTime {
 struct Refusal {
     verdict: Verdict,
     problems: Vec<Problem>,
-    attempt: Option<Event>,
+    /// On the heap, since refusals are rare and an event is large.
+    attempt: Option<Box<Event>>,
 }
 
 impl Refusal {
@@ -225,7 +230,7 @@ impl<'a> Judge<'a> {
             return Err(Refusal {
                 verdict: Verdict::NotApplied,
                 problems: vec![problem],
-                attempt: Some(attempt),
+                attempt: Some(Box::new(attempt)),
             });
         }
         let act =

@@ -318,6 +318,9 @@ impl RecordState {
 
     /// Whether a field holds more than one distinct value.
     pub fn is_conflicted(&self, field: &str) -> bool {
+        if self.writes.len() < 2 {
+            return false;
+        }
         let mut values = self
             .writes
             .iter()

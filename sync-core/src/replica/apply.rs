@@ -26,6 +26,9 @@ pub enum ApplyError {
     /// The log's head does not extend what was seen before.
     #[error("the signed head is not valid: {0}")]
     BadHead(&'static str),
+    /// The answer says that the replica was revoked, but not under the server's name.
+    #[error("the wipe order is not valid")]
+    BadWipeOrder,
     /// Something is signed with a key that this replica does not know.
     #[error("the server's key {0} is not known")]
     UnknownKey(String),
@@ -177,11 +180,13 @@ fn take_in(
             work.applied.upgrade_required = true;
         }
         Status::Revoked => {
+            receipts::check_wipe(work.connection, work.identity, response.wipe.as_ref())?;
             work.meta.condition = Condition::Revoked;
             work.applied.revoked = true;
         }
         Status::Ok => work.meta.condition = Condition::Ok,
     }
+    let skipped = response.epoch.0 > work.meta.epoch.0.saturating_add(1);
     if response.epoch > work.meta.epoch {
         epoch::begin(work, response)?;
     }
@@ -195,7 +200,8 @@ fn take_in(
     work.touched.extend(answered);
     epoch::offer_again_above(work, response)?;
     work.meta.safe_seq = response.safe_seq;
-    let pages = matches!(response.status, Status::Ok);
+    // After skipped epochs the page was made for a cursor that goes too far; the next request has the right one.
+    let pages = matches!(response.status, Status::Ok) && !skipped;
     if pages {
         take_page(work, response, facts)?;
     }
@@ -254,7 +260,7 @@ fn take_page(
                     by_record
                         .entry(header.record)
                         .or_default()
-                        .push(items::Step::Entry(entry, header));
+                        .push(items::Step::Entry(Box::new((entry, header))));
                 }
             }
             // An item of a later version.

@@ -1,9 +1,10 @@
 //! A fork: another database speaks under this replica's name (a clone, or a copy that was restored). This one continues
 //! as a new replica and repeats what was not received, naming where each came from.
 
+use super::batch::{SealedPart, hash_at, sealed_parts};
 use super::make::{Link, append};
 use super::meta::{Condition, Identity, Meta};
-use super::outbox::{Own, hash_at, sealed_parts};
+use super::own::Own;
 use super::{Replica, ReplicaError};
 use crate::change::{ChangeId, Hash, Header, Needs, Origin, Part, PartClass};
 use crate::ids::{ReplicaId, ReplicaNo, Seq};
@@ -123,7 +124,7 @@ fn forget(connection: &Connection, local: i64) -> Result<(), rusqlite::Error> {
 fn repeat<'a>(
     own: &'a Own,
     hash: Hash,
-    sealed: &'a [(u8, [u8; 16], Vec<u8>)],
+    sealed: &'a [SealedPart],
     renamed: &BTreeMap<(ReplicaId, Seq), ChangeId>,
 ) -> Result<Link<'a>, ReplicaError> {
     let bytes = own.header.as_deref().unwrap_or_default();

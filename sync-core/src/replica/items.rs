@@ -14,12 +14,16 @@ use rusqlite::params;
 /// What a page says about one record, in the page's order.
 #[derive(Debug)]
 pub(super) enum Step {
-    Entry(EntryItem, Header),
+    Entry(Box<(EntryItem, Header)>),
     Image(ImageItem),
     Leave,
 }
 
 /// The record's content while steps are taken.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one lives at a time, on the stack"
+)]
 enum Content {
     Nothing,
     Image(Vec<u8>),
@@ -59,7 +63,10 @@ pub(super) fn take(
         match step {
             Step::Leave => progress.leaves = true,
             Step::Image(image) => progress.take_image(work, image),
-            Step::Entry(entry, header) => progress.take_entry(work, record, entry, header)?,
+            Step::Entry(entry) => {
+                let (entry, header) = *entry;
+                progress.take_entry(work, record, entry, header)?;
+            }
         }
     }
     // The row is compared with what it held before, so that the digest loses exactly what it had.
@@ -77,7 +84,8 @@ impl Progress {
         };
         let is_newer = match self.content {
             Content::Nothing => true,
-            _ => self.stale || image.pos >= self.place.pos,
+            // A frozen copy's place may be of an epoch that has passed.
+            _ => self.stale || self.frozen || image.pos >= self.place.pos,
         };
         if is_newer {
             self.content = Content::Image(image.image);
@@ -97,7 +105,8 @@ impl Progress {
         header: Header,
     ) -> Result<(), ApplyError> {
         let holds = !matches!(self.content, Content::Nothing);
-        if self.leaves || self.stale || (holds && entry.place.pos <= self.place.pos) {
+        let is_held = holds && !self.frozen && entry.place.pos <= self.place.pos;
+        if self.leaves || self.stale || is_held {
             return Ok(());
         }
         let (event, is_creation) = match event_of(&entry, &header) {
@@ -112,7 +121,9 @@ impl Progress {
                 (*event, is_creation)
             }
         };
-        if self.frozen || (!holds && !is_creation) {
+        // A creation that was taken back in after a restore may stand behind others of its record in the new log.
+        let is_first = is_creation && entry.first_place.is_none();
+        if self.frozen || (!holds && !is_first) {
             // The server takes it for one that this replica holds, or it is an own one: the whole is asked for.
             self.want(work);
             return Ok(());

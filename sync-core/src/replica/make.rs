@@ -1,7 +1,7 @@
 //! Making a change: validated, given its place in the chain and stored durably before the caller hears of it.
 
 use super::meta::{Identity, Meta};
-use super::{Replica, ReplicaError, base_of, head_of, outbox, overlay, record};
+use super::{Replica, ReplicaError, base_of, head_of, overlay, own, record};
 use crate::change::{
     ChangeId, For, Hash, Header, Needs, Part, PartClass, Salt, change_hash, hash_parts,
 };
@@ -270,7 +270,7 @@ fn supersede(connection: &Connection, header: &Header, local: i64) -> Result<(),
     let is_step = kinds::find(&header.intent)
         .is_some_and(|intent| matches!(intent.shape, Shape::Transition(_) | Shape::Move));
     if is_step {
-        outbox::dismiss_steps(connection, header.record, local)?;
+        own::dismiss_steps(connection, header.record, local)?;
     }
     Ok(())
 }

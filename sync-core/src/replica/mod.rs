@@ -4,6 +4,7 @@
 //! one transaction: a crash at any place leaves the state before or the state after.
 
 mod apply;
+mod batch;
 mod draft;
 mod epoch;
 mod fork;
@@ -13,6 +14,7 @@ mod make;
 mod meta;
 mod outbox;
 mod overlay;
+mod own;
 mod purge;
 mod queries;
 mod receipts;
@@ -24,11 +26,12 @@ mod view;
 mod tests;
 
 pub use apply::{Applied, ApplyError, RequestFacts};
+pub use batch::OwnBatch;
 pub use draft::FormDraft;
 pub use fork::{ForkIdentity, ForkPlan};
 pub use make::{Draft, MakeError, SealedDraft};
 pub use meta::Condition;
-pub use outbox::{OutboxItem, OwnBatch};
+pub use outbox::OutboxItem;
 pub use purge::Wipe;
 pub use queries::{Counts, Filter, ListRow};
 pub use view::RecordView;

@@ -6,7 +6,7 @@
 
 use super::ReplicaError;
 use super::meta::{Identity, Meta};
-use super::outbox::Own;
+use super::own::Own;
 use super::record::{self, Columns, Row};
 use crate::change::Header;
 use crate::ids::{Epoch, LogPlace, Pos, RecordId};

@@ -1,13 +1,14 @@
 //! Receipts and signed heads: checked before anything is believed, and kept for good.
 
+use super::batch::hash_at;
 use super::meta::{Identity, Meta};
-use super::outbox::{self, Own, RULINGS};
+use super::own::{Own, RULINGS, save_standing};
 use super::{ApplyError, ReplicaError};
 use crate::change::VerifyingKey;
 use crate::entry::RulingKind;
 use crate::ids::{DistrictId, RecordId, Seq};
 use crate::verdict::encode_answers;
-use crate::wire::{Receipt, RulingItem, SignedHead};
+use crate::wire::{Receipt, RulingItem, SignedHead, WipeOrder};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// How many signed heads a phone keeps.
@@ -75,7 +76,7 @@ fn check(
     if last.0 != 0 && receipt.from != last.next() {
         return bad("its range leaves a gap");
     }
-    if outbox::hash_at(connection, identity.chain, receipt.to)? != Some(receipt.chain_hash) {
+    if hash_at(connection, identity.chain, receipt.to)? != Some(receipt.chain_hash) {
         return bad("its chain hash is not ours");
     }
     let key = server_key(connection, &receipt.key_id)?;
@@ -115,8 +116,25 @@ fn store_answer(
     let own = own
         .first()
         .ok_or(ApplyError::BadReceipt("its range is not ours"))?;
-    outbox::save_standing(connection, own)?;
+    save_standing(connection, own)?;
     Ok(own.record)
+}
+
+/// Whether the server itself, and nobody between, orders this replica to be wiped.
+pub(super) fn check_wipe(
+    connection: &Connection,
+    identity: &Identity,
+    order: Option<&WipeOrder>,
+) -> Result<(), ApplyError> {
+    let order = order
+        .filter(|order| order.replica == identity.replica)
+        .ok_or(ApplyError::BadWipeOrder)?;
+    let key = server_key(connection, &order.key_id)?;
+    if order.is_signed_by(identity.district, &key) {
+        Ok(())
+    } else {
+        Err(ApplyError::BadWipeOrder)
+    }
 }
 
 /// Takes a ruling about an own change; `None` when it is about somebody else's or one made before this database.
@@ -160,7 +178,7 @@ pub(super) fn store_ruling(
         ])?;
     let own = Own::select(connection, "o.local = ?1", [own.local])?;
     let own = own.first().expect("BUG: an own change vanished");
-    outbox::save_standing(connection, own)?;
+    save_standing(connection, own)?;
     Ok(Some(own.record))
 }
 

@@ -1,6 +1,7 @@
 //! One record as a screen shows it: the folded state with the person's own unsettled work, and where that work stands.
 
-use super::outbox::{OutboxItem, Own};
+use super::outbox::{OPEN, OutboxItem};
+use super::own::Own;
 use super::record;
 use super::{Replica, ReplicaError, overlay};
 use crate::ids::RecordId;
@@ -61,7 +62,7 @@ impl Replica {
         };
         let open: Vec<Own> = Own::select(
             &self.connection,
-            "o.record = ?1 AND (o.standing IN (1, 4, 5, 6, 7) OR o.again = 1) AND o.dismissed = 0",
+            &format!("o.record = ?1 AND {OPEN}"),
             [&record.as_bytes()[..]],
         )?;
         let standing = open

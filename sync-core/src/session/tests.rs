@@ -49,13 +49,13 @@ fn batches_cut_at_every_border_and_lose_nothing() {
     ] {
         let mut server = FakeServer::new();
         let mut phone = server.phone(1);
-        for _ in 0..count {
+        for number in 0..count as u64 {
             make(
                 &server,
                 &mut phone,
-                record_id(1),
-                "report.comment",
-                r#"{"text":"x"}"#,
+                record_id(number),
+                "report.create",
+                r#"{"category":"SAN-01"}"#,
             );
         }
         let mut session = Session::new("test");

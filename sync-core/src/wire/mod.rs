@@ -6,7 +6,7 @@ mod request;
 mod response;
 
 pub use item::{EntryItem, ImageItem, Item, RulingItem, read_items, write_item};
-pub use receipt::{Receipt, SignedHead};
+pub use receipt::{Receipt, SignedHead, WipeOrder};
 pub use request::{Cursor, RequestBody, SyncRequest};
 pub use response::{Status, SyncResponse};
 

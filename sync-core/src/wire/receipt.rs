@@ -1,4 +1,4 @@
-//! Receipts and signed heads: what the server puts its name to.
+//! Receipts, signed heads and wipe orders: what the server puts its name to.
 
 use crate::change::{Hash, Signature, SigningKey, VerifyingKey, verify};
 use crate::codec::{CodecError, FieldWriter, Fields, put_varint, take_varint, unzigzag, zigzag};
@@ -8,6 +8,7 @@ use crate::verdict::{Answer, decode_answers, encode_answers};
 
 const RECEIPT_TAG: &str = "gridwork/receipt/1";
 const HEAD_TAG: &str = "gridwork/head/1";
+const WIPE_TAG: &str = "gridwork/wipe/1";
 
 /// The server's word that it has a contiguous range of a replica's changes, durably, and what it answered to each.
 /// By the chain it covers everything before as well. Positions of the range are contiguous.
@@ -247,6 +248,77 @@ impl SignedHead {
             hash: Hash(fields.array(3)?),
             key_id: key_id(&fields, 4)?,
             signature: Signature(fields.array(5)?),
+        })
+    }
+}
+
+/// The server's order to wipe a revoked replica, which the phone carries out when none of its work is unsafe any more.
+/// Without the server's signature an answer that says "revoked" is nobody's word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WipeOrder {
+    /// Which replica.
+    pub replica: ReplicaId,
+    /// When it was revoked.
+    pub revoked_ms: i64,
+    /// The name of the server's key.
+    pub key_id: String,
+    /// The signature.
+    pub signature: Signature,
+}
+
+impl WipeOrder {
+    /// Signs an order.
+    pub fn sign(
+        district: DistrictId,
+        replica: ReplicaId,
+        revoked_ms: i64,
+        key_id: &str,
+        key: &SigningKey,
+    ) -> Self {
+        let mut order = Self {
+            replica,
+            revoked_ms,
+            key_id: key_id.to_owned(),
+            signature: Signature([0; 64]),
+        };
+        order.signature = key.sign(WIPE_TAG, &order.signed_bytes(district));
+        order
+    }
+
+    fn signed_bytes(&self, district: DistrictId) -> Vec<u8> {
+        let mut out = FieldWriter::after(district.as_bytes());
+        out.bytes(1, self.replica.as_bytes())
+            .signed(2, self.revoked_ms)
+            .bytes(3, self.key_id.as_bytes());
+        out.finish()
+    }
+
+    /// Whether the server's key signed exactly this for this district.
+    pub fn is_signed_by(&self, district: DistrictId, key: &VerifyingKey) -> bool {
+        verify(key, WIPE_TAG, &self.signed_bytes(district), &self.signature)
+    }
+
+    /// The bytes on the wire.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = FieldWriter::default();
+        out.bytes(1, self.replica.as_bytes())
+            .signed(2, self.revoked_ms)
+            .bytes(3, self.key_id.as_bytes())
+            .bytes(4, &self.signature.0);
+        out.finish()
+    }
+
+    /// Reads an order; says nothing about its signature.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        let fields = Fields::read(bytes, &[])?;
+        Ok(Self {
+            replica: ReplicaId(uuid::Uuid::from_bytes(fields.array(1)?)),
+            revoked_ms: fields.optional_signed(2)?.ok_or(CodecError::Missing(2))?,
+            key_id: key_id(&fields, 3)?,
+            signature: Signature(fields.array(4)?),
         })
     }
 }

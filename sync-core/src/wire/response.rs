@@ -1,6 +1,6 @@
 //! What the server answers: receipts, a page, the signed head. `"GWR1" | fields`.
 
-use super::receipt::{Receipt, SignedHead};
+use super::receipt::{Receipt, SignedHead, WipeOrder};
 use super::request::Cursor;
 use crate::codec::{CodecError, FieldWriter, Fields, take};
 use crate::digest::SetDigest;
@@ -73,6 +73,8 @@ pub struct SyncResponse {
     pub documents: DocumentsVersion,
     /// The district's short number of this replica.
     pub replica_no: ReplicaNo,
+    /// The order to wipe, with [`Status::Revoked`].
+    pub wipe: Option<WipeOrder>,
 }
 
 impl SyncResponse {
@@ -112,6 +114,9 @@ impl SyncResponse {
         }
         out.nonzero(20, u64::from(self.documents.0))
             .nonzero(21, u64::from(self.replica_no.0));
+        if let Some(wipe) = &self.wipe {
+            out.bytes(22, &wipe.encode());
+        }
         out.finish()
     }
 
@@ -161,6 +166,10 @@ impl SyncResponse {
             token: token.transpose().map_err(|_| CodecError::BadField(19))?,
             documents: DocumentsVersion(fields.u32_or_zero(20)?),
             replica_no: ReplicaNo(fields.u32_or_zero(21)?),
+            wipe: fields
+                .optional_bytes(22)?
+                .map(WipeOrder::decode)
+                .transpose()?,
         })
     }
 }

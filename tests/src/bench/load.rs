@@ -211,7 +211,8 @@ async fn one_client(
     Ok(tally)
 }
 
-fn bytes_under(folder: &Path) -> Result<u64, BenchError> {
+/// Bytes of all files in a directory and below.
+pub fn bytes_under(folder: &Path) -> Result<u64, BenchError> {
     let mut sum = 0;
     for item in std::fs::read_dir(folder)? {
         let item = item?;

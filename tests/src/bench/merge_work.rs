@@ -132,7 +132,7 @@ pub fn field_of(report: &Report, field: Field) -> FieldValue {
         3 => text(&report.description),
         4 => FieldValue::Place(report.place),
         5 => text(&report.address),
-        6 => FieldValue::Integer(report.floor.into()),
+        6 => text(&report.floor),
         7 => FieldValue::Text(format!("{:?}", report.urgency).to_lowercase()),
         8 => FieldValue::Text(format!("{:?}", report.source).to_lowercase()),
         9 => FieldValue::Integer(report.happened_at_ms),

@@ -2,7 +2,9 @@
 //!
 //! Nothing here knows the engine: `under_test` says what a subject must offer, the floors offer it, and so does the engine.
 
-pub mod cpu;
+pub use server::fleet::cpu;
+pub use server::fleet::work::{random, record_ids, reference_work, report};
+
 pub mod floor_client;
 pub mod floor_merge;
 pub mod floor_serve;
@@ -11,14 +13,8 @@ pub mod http1;
 pub mod load;
 pub mod machine;
 pub mod merge_work;
-pub mod phrases;
-pub mod random;
-pub mod record_ids;
-pub mod reference_work;
-pub mod report;
 pub mod snapshot_work;
 pub mod suite;
 pub mod table;
 pub mod timing;
 pub mod under_test;
-pub mod wordings;

@@ -50,7 +50,14 @@ pub struct EngineUnderTest {
     pub serve: Option<Box<dyn ServerUnderTest<SnapshotWork>>>,
     /// A snapshot applied and committed by a replica.
     pub apply: Option<Box<dyn LocalUnderTest<SnapshotWork>>>,
+    /// Bytes on the wire.
+    pub wire: Option<TellLines>,
+    /// Ingest into a log that has grown, memory and disk.
+    pub growth: Option<TellLines>,
 }
+
+/// Measures what has no floor and tells it in lines of its own.
+pub type TellLines = Box<dyn Fn(&Plan, &Path) -> Result<Vec<BenchResult>, BenchError>>;
 
 /// One part of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +68,10 @@ pub enum Part {
     Merge,
     /// First sync, both ends.
     FirstSync,
+    /// Bytes on the wire.
+    Wire,
+    /// Ingest into a log of two million changes: takes minutes.
+    Growth,
 }
 
 /// Runs `parts` in a scratch directory and tells each finished part to `progress`.
@@ -100,9 +111,29 @@ pub fn run(
                 progress("first sync");
                 first_sync(plan, engine, scratch, &mut table)?;
             }
+            Part::Wire => {
+                progress("bytes on the wire");
+                tell(engine.wire.as_ref(), plan, scratch, &mut table)?;
+            }
+            Part::Growth => {
+                progress("growth");
+                tell(engine.growth.as_ref(), plan, scratch, &mut table)?;
+            }
         }
     }
     Ok(table)
+}
+
+fn tell(
+    lines: Option<&TellLines>,
+    plan: &Plan,
+    scratch: &Path,
+    table: &mut Table,
+) -> Result<(), BenchError> {
+    for line in lines.map_or(Ok(Vec::new()), |lines| lines(plan, scratch))? {
+        table.push(line);
+    }
+    Ok(())
 }
 
 fn ingest(
@@ -164,11 +195,25 @@ fn merge(
         )?;
         let target = judged.then_some(Target::RatioAtLeast(0.5));
         table.push(rate_line(name, "field edits/s", &paired, target));
+        if judged {
+            table.push(beside(
+                &format!("{name}_cpu"),
+                "us/field edit",
+                &paired,
+                cpu_us,
+                None,
+            ));
+        }
     }
     if let Some(subject) = engine.merge_into_sqlite.as_deref() {
-        let rates = rounds(plan.rounds, || measure_local(subject, &work, scratch))?;
-        let line = BenchResult::told("merge_into_sqlite", rates, "field edits/s");
+        let (rate, cpu_us) = rounds(plan.rounds, || measure_local(subject, &work, scratch))?;
+        let line = BenchResult::told("merge_into_sqlite", rate, "field edits/s");
         table.push(line.against(Target::AtLeast(60_000.0)));
+        table.push(BenchResult::told(
+            "merge_into_sqlite_cpu",
+            cpu_us,
+            "us/field edit",
+        ));
     }
     Ok(())
 }
@@ -221,6 +266,8 @@ fn first_sync(
         &paired,
         target,
     ));
+    let name = "first_sync_applied_cpu";
+    table.push(beside(name, "us/record", &paired, cpu_us, None));
     Ok(())
 }
 
@@ -292,12 +339,20 @@ fn server_lines(
         None,
     );
     push("_disk", bytes, |run| run.disk_bytes_per_unit, None);
+    push("_up", bytes, |run| run.up_bytes_per_unit, None);
+    push("_down", bytes, |run| run.down_bytes_per_unit, None);
 }
 
+/// Medians of the rate and of the CPU's microseconds a unit.
 fn rounds(
     count: usize,
     run: impl FnMut() -> Result<LocalFigures, BenchError>,
-) -> Result<f64, BenchError> {
+) -> Result<(f64, f64), BenchError> {
     let none: Option<fn() -> Result<LocalFigures, BenchError>> = None;
-    Ok(run_paired(count, run, none)?.floor(|run| run.per_s))
+    let runs = run_paired(count, run, none)?;
+    Ok((runs.floor(|run| run.per_s), runs.floor(cpu_us)))
+}
+
+fn cpu_us(run: &LocalFigures) -> f64 {
+    run.cpu_us_per_unit.unwrap_or(f64::NAN)
 }

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 use serde::Serialize;
 use tests::bench::machine::{Machine, load_1min};
-use tests::bench::suite::{EngineUnderTest, Part, Plan, run};
+use tests::bench::suite::{Part, Plan, run};
 use tests::bench::table::Table;
 use tests::bench::under_test::BenchError;
+use tests::engine;
 
 /// Measures ingest, merge and first sync, each beside its floor in the same run.
 #[derive(Debug, Parser)]
@@ -40,6 +41,9 @@ struct Options {
     /// Only this part; may be given more than once.
     #[arg(long)]
     only: Vec<PartName>,
+    /// Also measures ingest into a log of two million changes, which takes minutes.
+    #[arg(long)]
+    long: bool,
     /// Where to write; the system's temporary directory when not given. Use the disk that the server will use.
     #[arg(long)]
     scratch: Option<PathBuf>,
@@ -53,6 +57,8 @@ enum PartName {
     Ingest,
     Merge,
     FirstSync,
+    Wire,
+    Growth,
 }
 
 #[derive(Serialize)]
@@ -96,12 +102,16 @@ fn measure(options: &Options) -> Result<bool, BenchError> {
         rounds: options.rounds,
     };
     let parts: Vec<Part> = if options.only.is_empty() {
-        vec![Part::Ingest, Part::Merge, Part::FirstSync]
+        let mut parts = vec![Part::Wire, Part::Merge, Part::FirstSync, Part::Ingest];
+        parts.extend(options.long.then_some(Part::Growth));
+        parts
     } else {
         options.only.iter().map(|name| part_of(*name)).collect()
     };
     let machine = Machine::look(&scratch)?;
-    let engine = EngineUnderTest::default();
+    // Built beside this program by the script.
+    let gridwork = std::env::current_exe()?.with_file_name("gridwork");
+    let engine = engine::under_test(gridwork);
     let table = run(&plan, &parts, &engine, &scratch, |part| {
         eprintln!("measuring {part}")
     })?;
@@ -132,5 +142,7 @@ fn part_of(name: PartName) -> Part {
         PartName::Ingest => Part::Ingest,
         PartName::Merge => Part::Merge,
         PartName::FirstSync => Part::FirstSync,
+        PartName::Wire => Part::Wire,
+        PartName::Growth => Part::Growth,
     }
 }

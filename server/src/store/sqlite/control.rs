@@ -1,6 +1,6 @@
 //! The control file: list of districts, private keys, one-time codes. Nothing here decides about a change.
 
-use super::{open_writer, schema};
+use super::{open_reader, open_writer, schema};
 use crate::store::StoreError;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::path::Path;
@@ -49,6 +49,16 @@ impl Control {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = open_writer(path)?;
         schema::migrate_control(&connection)?;
+        Ok(Self { connection })
+    }
+
+    /// Opens the file for reading only.
+    ///
+    /// # Errors
+    /// The database's own, or that the file is of a newer version.
+    pub fn open_read(path: &Path) -> Result<Self, StoreError> {
+        let connection = open_reader(path)?;
+        schema::check_control(&connection)?;
         Ok(Self { connection })
     }
 

@@ -299,6 +299,14 @@ impl DistrictWrite {
         self.put_meta("safe_pos", &pos.0.to_be_bytes())
     }
 
+    /// Notes when writing was last tried for its own sake.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn put_touched(&self, now_ms: i64) -> Result<(), StoreError> {
+        self.put_meta("touched_ms", &now_ms.to_be_bytes())
+    }
+
     /// Notes the head of a group.
     ///
     /// # Errors

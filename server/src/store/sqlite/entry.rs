@@ -76,29 +76,38 @@ pub struct SealedRow {
     pub content: Option<([u8; 16], Vec<u8>)>,
 }
 
-const COLUMNS: &str = "pos, kind, replica, person, seq, record, prev, received_ms, time_ms, verdict, answer, hash, header, body, was_unit, was_desk, first_epoch, first_pos";
+macro_rules! columns {
+    () => {
+        "pos, kind, replica, person, seq, record, prev, received_ms, time_ms, verdict, answer, hash, header, body, was_unit, was_desk, first_epoch, first_pos"
+    };
+}
 
 fn read_row(row: &Row<'_>) -> Result<EntryRow, StoreError> {
     let pos = Pos(row.get::<_, i64>(0)? as u64);
     let wrong = |what: &str| StoreError::corrupt("entry", pos, what);
+    let verdict =
+        Verdict::from_code(row.get::<_, i64>(9)? as u64).ok_or_else(|| wrong("verdict"))?;
     let answer = match row.get::<_, Option<Vec<u8>>>(10)? {
-        None => {
-            let verdict =
-                Verdict::from_code(row.get::<_, i64>(9)? as u64).ok_or_else(|| wrong("verdict"))?;
-            Answer {
-                verdict,
-                marks: Marks::default(),
-                problems: Vec::new(),
-            }
-        }
+        None => Answer {
+            verdict,
+            marks: Marks::default(),
+            problems: Vec::new(),
+        },
         Some(bytes) => decode_answers(&bytes, 1)
             .ok()
             .and_then(|answers| answers.into_iter().next())
+            .filter(|answer| answer.verdict == verdict)
             .ok_or_else(|| wrong("answer"))?,
     };
     let was_unit: Option<u32> = row.get(14)?;
+    if was_unit.is_none() && row.get::<_, Option<i64>>(15)?.is_some() {
+        return Err(wrong("was_desk"));
+    }
     let first_epoch: Option<u32> = row.get(16)?;
     let first_pos: Option<i64> = row.get(17)?;
+    if first_epoch.is_some() != first_pos.is_some() {
+        return Err(wrong("first_pos"));
+    }
     Ok(EntryRow {
         pos,
         kind: EntryKind::from_code(row.get(1)?).ok_or_else(|| wrong("kind"))?,
@@ -134,8 +143,8 @@ impl DistrictRead {
     /// # Errors
     /// The database's own, or a corrupt row.
     pub fn find_entry(&self, pos: Pos) -> Result<Option<EntryRow>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM entry WHERE pos = ?1");
-        let mut statement = self.connection().prepare_cached(&sql)?;
+        let sql = concat!("SELECT ", columns!(), " FROM entry WHERE pos = ?1");
+        let mut statement = self.connection().prepare_cached(sql)?;
         let mut rows = statement.query([pos.0 as i64])?;
         rows.next()?.map(read_row).transpose()
     }
@@ -163,10 +172,14 @@ impl DistrictRead {
         limit: usize,
         mut each: impl FnMut(EntryRow) -> Result<bool, E>,
     ) -> Result<(), E> {
-        let sql = format!("SELECT {COLUMNS} FROM entry WHERE pos > ?1 ORDER BY pos LIMIT ?2");
+        let sql = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM entry WHERE pos > ?1 ORDER BY pos LIMIT ?2"
+        );
         let mut statement = self
             .connection()
-            .prepare_cached(&sql)
+            .prepare_cached(sql)
             .map_err(StoreError::from)?;
         let mut rows = statement
             .query(params![after.0 as i64, limit as i64])
@@ -228,10 +241,12 @@ impl DistrictWrite {
     /// # Errors
     /// The database's own.
     pub fn append_entry(&self, pos: Pos, entry: &NewEntry<'_>) -> Result<(), StoreError> {
-        let sql = format!(
-            "INSERT INTO entry ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+        let sql = concat!(
+            "INSERT INTO entry (",
+            columns!(),
+            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
         );
-        let mut statement = self.connection().prepare_cached(&sql)?;
+        let mut statement = self.connection().prepare_cached(sql)?;
         let admission = entry.admission;
         let plain = admission.is_none_or(|admission| {
             admission.answer.problems.is_empty() && admission.answer.marks == Marks::default()

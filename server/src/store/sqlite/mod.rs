@@ -1,5 +1,6 @@
 //! SQLite: one file a district for all that decides, one control file for what no decision needs.
 
+mod audit;
 pub mod control;
 mod district;
 mod entry;
@@ -11,6 +12,7 @@ mod record;
 mod replica;
 mod schema;
 
+pub use audit::{TABLES, WaitingRow};
 pub use district::{Bucket, DistrictFacts, DistrictRead, DistrictWrite, Group};
 pub use entry::{EntryRow, NewEntry, SealedRow};
 pub use held::{HeldRow, WaitKey};
@@ -21,6 +23,7 @@ pub use replica::{Contact, ReceiptRow, ReplicaRow, contacts_after, earliest_cont
 pub use schema::{SQLITE_VERSION_MIN, check_sqlite_version};
 
 use super::StoreError;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::time::Duration;
@@ -58,6 +61,8 @@ fn harden(connection: &Connection) -> Result<(), StoreError> {
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
+    // Plans do not depend on bound values; otherwise a statement with a range is planned anew at each use.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }

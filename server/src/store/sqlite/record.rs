@@ -27,7 +27,11 @@ pub struct RecordRow {
     pub image: Option<Vec<u8>>,
 }
 
-const COLUMNS: &str = "no, id, kind, unit, desk, pos, last, image";
+macro_rules! columns {
+    () => {
+        "no, id, kind, unit, desk, pos, last, image"
+    };
+}
 
 fn read_row(row: &Row<'_>) -> Result<RecordRow, StoreError> {
     let no: i64 = row.get(0)?;
@@ -51,8 +55,8 @@ impl DistrictRead {
     /// # Errors
     /// The database's own, or a corrupt row.
     pub fn find_record(&self, id: RecordId) -> Result<Option<RecordRow>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM record WHERE id = ?1");
-        let mut statement = self.connection().prepare_cached(&sql)?;
+        let sql = concat!("SELECT ", columns!(), " FROM record WHERE id = ?1");
+        let mut statement = self.connection().prepare_cached(sql)?;
         let mut rows = statement.query([&id.as_bytes()[..]])?;
         rows.next()?.map(read_row).transpose()
     }
@@ -62,8 +66,8 @@ impl DistrictRead {
     /// # Errors
     /// The database's own, a corrupt row, or that there is none.
     pub fn get_record_by_no(&self, no: i64) -> Result<RecordRow, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM record WHERE no = ?1");
-        let mut statement = self.connection().prepare_cached(&sql)?;
+        let sql = concat!("SELECT ", columns!(), " FROM record WHERE no = ?1");
+        let mut statement = self.connection().prepare_cached(sql)?;
         let mut rows = statement.query([no])?;
         rows.next()?.map(read_row).transpose()?.ok_or_else(|| {
             StoreError::corrupt("record", no, "an entry names it, but it is not there")
@@ -81,10 +85,14 @@ impl DistrictRead {
         limit: usize,
         mut each: impl FnMut(RecordRow) -> Result<bool, E>,
     ) -> Result<Option<i64>, E> {
-        let sql = format!("SELECT {COLUMNS} FROM record WHERE no >= ?1 ORDER BY no LIMIT ?2");
+        let sql = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM record WHERE no >= ?1 ORDER BY no LIMIT ?2"
+        );
         let mut statement = self
             .connection()
-            .prepare_cached(&sql)
+            .prepare_cached(sql)
             .map_err(StoreError::from)?;
         let mut rows = statement
             .query(params![from, limit as i64])
@@ -121,8 +129,12 @@ impl DistrictWrite {
     /// # Errors
     /// The database's own.
     pub fn insert_record(&self, record: &RecordRow) -> Result<(), StoreError> {
-        let sql = format!("INSERT INTO record ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
-        self.connection().prepare_cached(&sql)?.execute(params![
+        let sql = concat!(
+            "INSERT INTO record (",
+            columns!(),
+            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+        );
+        self.connection().prepare_cached(sql)?.execute(params![
             record.no,
             &record.id.as_bytes()[..],
             record.kind as u8,

@@ -239,6 +239,9 @@ impl DistrictRead {
     /// # Errors
     /// The database's own.
     pub fn last_seq_at(&self, replica: ReplicaNo, pos: Pos) -> Result<Seq, StoreError> {
+        if pos.0 == 0 {
+            return Ok(Seq(0));
+        }
         let sql = "SELECT from_seq, to_seq, first_pos FROM receipt
                    WHERE replica = ?1 AND first_pos <= ?2 ORDER BY to_seq DESC LIMIT 1";
         let mut statement = self.connection().prepare_cached(sql)?;

@@ -166,6 +166,11 @@ pub(super) fn check_district(connection: &Connection) -> Result<(), StoreError> 
     check(connection, "the district's file", DISTRICT).map(|_| ())
 }
 
+/// The same of the control file.
+pub(super) fn check_control(connection: &Connection) -> Result<(), StoreError> {
+    check(connection, "the control file", CONTROL).map(|_| ())
+}
+
 fn check(connection: &Connection, what: &str, steps: &[&str]) -> Result<usize, StoreError> {
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     match usize::try_from(found) {

@@ -1,11 +1,12 @@
 //! A replica's life: scope lost and gained, forks, restored servers, revocation, rulings, repairs.
 
 use super::*;
-use crate::change::{ChangeId, For, Source};
+use crate::change::{ChangeId, For, SigningKey, Source};
 use crate::entry::RulingKind;
 use crate::fake_server::{START_MS, phone_with};
 use crate::ids::UnitId;
 use crate::verdict::{Answer, ProblemCode, Verdict};
+use crate::wire::{Status, WipeOrder};
 use crate::words::{Standing, StateWord};
 
 #[test]
@@ -260,6 +261,43 @@ fn a_revoked_replica_hands_in_and_is_wiped_when_nothing_is_unsent() {
     assert_eq!(phone.wipe_when_safe().expect("wipe"), Wipe::Wiped);
     assert_eq!(phone.counts().expect("counts").records, 0);
     assert!(phone.record_view(record_id(1)).expect("read").is_none());
+}
+
+#[test]
+fn nobody_between_can_order_a_wipe() {
+    let mut server = FakeServer::new();
+    let mut phone = server.phone(1);
+    meet(&mut server, &mut phone);
+    let mut session = Session::new("test");
+    for forge in [
+        |order: &mut Option<WipeOrder>| *order = None,
+        |order: &mut Option<WipeOrder>| order.as_mut().expect("signed").revoked_ms += 1,
+        |order: &mut Option<WipeOrder>| {
+            order.as_mut().expect("signed").replica.0 = uuid::Uuid::nil()
+        },
+    ] {
+        session.on_link();
+        let now = evidence(server.now_ms);
+        let outgoing = session
+            .next_request(&phone, now)
+            .expect("read")
+            .expect("due");
+        let mut answer = server.answer(&outgoing.bytes);
+        let key = SigningKey::from_seed(&[3; 32]);
+        answer.status = Status::Revoked;
+        answer.wipe = Some(WipeOrder::sign(
+            phone.district(),
+            phone.replica_id(),
+            5,
+            "k1",
+            &key,
+        ));
+        forge(&mut answer.wipe);
+        let refused =
+            session.on_response(&mut phone, outgoing.request_no, &answer.encode(), now, 7);
+        assert!(refused.is_err());
+        assert_eq!(phone.condition().expect("read"), Condition::Ok);
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod laws;
 mod life;
+mod make;
 mod page;
 
 use super::*;

@@ -183,9 +183,9 @@ impl Author {
             place,
             address,
             floor: if random.chance(65) {
-                1
+                "1".to_owned()
             } else {
-                random.between(-2, 18) as i16
+                random.between(-2, 18).to_string()
             },
             urgency: match random.below(10) {
                 0 => Urgency::Low,
@@ -197,8 +197,8 @@ impl Author {
                 Source::Patrol,
                 Source::Visit,
                 Source::Resident,
-                Source::Telephone,
-                Source::Message,
+                Source::Inspection,
+                Source::Other,
             ]),
             happened_at_ms: self.now_ms + random.between(0, 59_999),
             facility_number: format!("{}{:03}", street.pole_prefix, random.below(240)),
@@ -276,7 +276,7 @@ fn compressed_len(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::report::FIELDS;
+    use crate::fleet::work::report::FIELDS;
 
     #[test]
     fn reports_weigh_about_560_bytes_and_have_twelve_fields() {

@@ -21,8 +21,8 @@ pub struct Report {
     pub place: Place,
     /// The address as people say it.
     pub address: String,
-    /// The floor; below zero under ground.
-    pub floor: i16,
+    /// The floor as people say it; below zero under ground.
+    pub floor: String,
     /// How pressing the author finds it.
     pub urgency: Urgency,
     /// How it came to the author.
@@ -75,8 +75,8 @@ pub enum Source {
     Patrol,
     Visit,
     Resident,
-    Telephone,
-    Message,
+    Inspection,
+    Other,
 }
 
 /// The JSON of a report, fields in the order of the struct.

@@ -1,0 +1,160 @@
+//! What waits, what ended its waiting, and where forked changes were repeated: three tables that follow from the log.
+
+use super::fault::FaultKind;
+use super::log::Pass;
+use crate::service::context::prepare_again;
+use crate::store::StoreError;
+use crate::store::sqlite::{EntryRow, WaitKey, WaitingRow};
+use sync_core::change::{Header, Needs};
+use sync_core::ids::Pos;
+use sync_core::verdict::{Marks, ProblemCode, Verdict};
+
+const CHUNK_WAITING: usize = 1_000;
+
+impl Pass<'_> {
+    /// Checks that a change waits exactly when its answer says so and no ruling has ended it.
+    pub(super) fn check_waiting(&mut self, entry: &EntryRow) -> Result<(), StoreError> {
+        let verdict = entry.answer.verdict;
+        let ruled = self.read.find_ruling(entry.pos)?;
+        if ruled.is_some() && verdict.is_in_force() {
+            self.findings.note(
+                Some(entry.pos),
+                "ruled",
+                entry.pos,
+                FaultKind::RuledDiffers,
+                "it never waited",
+            );
+        }
+        let waits = matches!(verdict, Verdict::Held | Verdict::Quarantined) && ruled.is_none();
+        let row = self.read.find_waiting(entry.pos)?;
+        let same = match &row {
+            Some(row) => waits && (row.verdict, row.since_ms) == (verdict, entry.received_ms),
+            None => !waits,
+        };
+        self.counts.waiting += u64::from(row.is_some());
+        if !same {
+            self.findings.note(
+                Some(entry.pos),
+                "held",
+                entry.pos,
+                FaultKind::WaitingDiffers,
+                "",
+            );
+        }
+        Ok(())
+    }
+
+    /// Checks where the change that this one repeats was repeated first.
+    pub(super) fn check_origin(
+        &mut self,
+        entry: &EntryRow,
+        header: &Header,
+    ) -> Result<(), StoreError> {
+        let Some(origin) = header.origin else {
+            return Ok(());
+        };
+        let found = self.read.find_origin(origin.hash)?;
+        let is_repeat = entry.answer.marks.has(Marks::REPEAT);
+        // A repeat of a change that the log has under its own name needs no row.
+        let same = found.map_or(is_repeat, |pos| {
+            pos < entry.pos || (pos == entry.pos && !is_repeat)
+        });
+        self.counts.origins += u64::from(found == Some(entry.pos));
+        if !same {
+            self.findings.note(
+                Some(entry.pos),
+                "origin",
+                origin.hash,
+                FaultKind::OriginDiffers,
+                "",
+            );
+        }
+        Ok(())
+    }
+
+    /// Checks what each change that still waits is waiting for.
+    pub(super) fn check_wait_keys(&mut self) -> Result<(), StoreError> {
+        let mut after = Pos(0);
+        loop {
+            let rows = self.read.list_waiting_after(after, CHUNK_WAITING)?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            after = last.pos;
+            for row in rows {
+                self.check_wait_key(&row)?;
+            }
+        }
+    }
+
+    fn check_wait_key(&mut self, row: &WaitingRow) -> Result<(), StoreError> {
+        let Some(entry) = self.read.find_entry(row.pos)? else {
+            self.findings
+                .note(Some(row.pos), "held", row.pos, FaultKind::RowsStray, "");
+            return Ok(());
+        };
+        let header = prepare_again(&entry)
+            .header
+            .filter(|_| row.verdict == Verdict::Held);
+        let Some(header) = header else {
+            if row.wait.is_some() {
+                self.findings.note(
+                    Some(row.pos),
+                    "held",
+                    row.pos,
+                    FaultKind::WaitingDiffers,
+                    "it waits for nothing",
+                );
+            }
+            return Ok(());
+        };
+        let end = self.last.0;
+        let view = self.view_at(end);
+        let record = self.read.find_record(header.record)?;
+        let state = record
+            .map(|record| view.load_state(&record))
+            .transpose()?
+            .flatten();
+        let Some(answer) = self.decide_held(&entry, state.as_ref(), end)? else {
+            return Ok(());
+        };
+        let first = view.wait_key(&header, &entry.answer);
+        let unknown = entry
+            .answer
+            .problems
+            .first()
+            .is_some_and(|problem| problem.code == ProblemCode::IntentUnknown);
+        let (wanted, released) = match answer.verdict {
+            Verdict::Held => (vec![view.wait_key(&header, &answer)], false),
+            // The directory has gone on since, and nothing has come that it waits for.
+            Verdict::Quarantined => (vec![first, needs_key(&header)], false),
+            // An intent that this version has learned waits for its ruling.
+            _ => (vec![first], !unknown),
+        };
+        if released {
+            self.findings.note(
+                Some(row.pos),
+                "held",
+                row.pos,
+                FaultKind::StillWaits,
+                format!("{:?}", answer.verdict),
+            );
+        } else if !wanted.contains(&row.wait) {
+            self.findings.note(
+                Some(row.pos),
+                "held",
+                row.pos,
+                FaultKind::WaitingDiffers,
+                "it waits for something else",
+            );
+        }
+        Ok(())
+    }
+}
+
+fn needs_key(header: &Header) -> Option<WaitKey> {
+    Some(match header.needs? {
+        Needs::Record(record) => WaitKey::record(record),
+        Needs::Change(change) => WaitKey::change(change.replica, change.seq),
+    })
+}

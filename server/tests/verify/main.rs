@@ -1,0 +1,11 @@
+//! `gridwork verify` over a district that phones have filled: it agrees with what the engine wrote, and finds every change
+//! made behind the engine's back.
+
+mod cases;
+mod command;
+mod day;
+mod defects;
+mod honest;
+mod phone;
+mod tampering;
+mod world;

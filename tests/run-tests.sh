@@ -1,0 +1,66 @@
+#!/bin/sh
+# Every test in stages, each with the seconds it may take and took; the last line counts tests.
+# What a machine cannot run is counted as skipped, never as passed.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+long=0
+[ "${1:-}" = "--long" ] && long=1
+passed=0
+failed=0
+skipped=0
+log="$(mktemp)"
+trap 'rm -f "$log"' EXIT
+
+# stage NAME BUDGET_S COMMAND...: runs a command, shows its end, adds up what its test runners counted.
+stage() {
+    name="$1"
+    budget="$2"
+    shift 2
+    began=$(date +%s)
+    printf '\n== %s (budget %s s)\n' "$name" "$budget"
+    "$@" >"$log" 2>&1 </dev/null
+    code=$?
+    took=$(($(date +%s) - began))
+    counts=$(sed -n 's/^test result: [A-Za-z]*\. \([0-9]*\) passed; \([0-9]*\) failed; \([0-9]*\) ignored.*/\1 \2 \3/p' "$log" |
+        awk '{p += $1; f += $2; s += $3} END {print p + 0, f + 0, s + 0}')
+    set -- $counts
+    if [ "$code" = 3 ]; then
+        skipped=$((skipped + 1))
+        tail -n 3 "$log"
+        printf -- '-- %s: not run, %s s\n' "$name" "$took"
+        return 0
+    fi
+    # A stage without a test runner counts as one test.
+    [ "$counts" = "0 0 0" ] && { [ "$code" = 0 ] && set -- 1 0 0 || set -- 0 1 0; }
+    [ "$code" != 0 ] && [ "$2" = 0 ] && set -- "$1" 1 "$3"
+    passed=$((passed + $1))
+    failed=$((failed + $2))
+    skipped=$((skipped + $3))
+    if [ "$code" != 0 ]; then
+        tail -n 120 "$log"
+    else
+        tail -n 2 "$log"
+    fi
+    printf -- '-- %s: %s passed, %s failed, %s s of %s\n' "$name" "$1" "$2" "$took" "$budget"
+}
+
+stage "formatting" 20 cargo fmt --all --check
+stage "lints" 420 cargo clippy --workspace --all-targets --locked -- -D warnings
+stage "build" 420 cargo build --workspace --exclude sync-core-bindgen --all-targets --locked
+stage "tests" 240 cargo test --workspace --exclude sync-core-bindgen --locked
+stage "layers" 20 ./tests/check-layers.sh
+stage "full disk" 60 ./tests/check-full-disk.sh
+stage "demo day" 90 ./tests/check-demo.sh
+if ./tests/web/setup.sh; then
+    stage "browser: build" 420 ./tests/web/build.sh
+    stage "browser: replica" 90 env GRIDWORK_BIN="$(pwd)/${CARGO_TARGET_DIR:-target}/debug/gridwork" node tests/web/replica.mjs
+else
+    skipped=$((skipped + 1))
+    echo "browser: not run, the browser tool chain is not to be had on this machine"
+fi
+if [ "$long" = 1 ]; then
+    stage "benchmarks" 1800 ./tests/bench/run.sh
+fi
+
+printf '\n%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" = 0 ]
