@@ -102,7 +102,7 @@ struct Text {
 
 impl Text {
     fn add_fields(&mut self, fields: &Payload) {
-        for (name, value) in fields.iter().filter(|(name, _)| !is_code(name)) {
+        for (_, value) in fields.iter().filter(|(name, _)| !is_code(name)) {
             // Most values are no text at all, which the first byte tells.
             if value.get().starts_with(['"', '[', '{'])
                 && let Ok(value) = serde_json::from_str(value.get())
