@@ -74,6 +74,26 @@ mod tests {
     }
 
     #[test]
+    fn every_state_word_and_next_step_has_a_text_in_both_languages() {
+        use crate::words::{NextStep, StateWord};
+        let words = StateWord::ALL.map(StateWord::message_key);
+        let steps = NextStep::ALL.map(NextStep::message_key);
+        for language in [Language::Chinese, Language::English] {
+            let keys = words.iter().chain(&steps);
+            let missing: Vec<_> = keys
+                .filter(|key| !Catalogue::of(language).has(key))
+                .collect();
+            assert!(missing.is_empty(), "{language:?} {missing:?}");
+        }
+    }
+
+    #[test]
+    fn both_languages_have_the_same_keys() {
+        let keys = |language| Catalogue::of(language).texts.keys().collect::<Vec<_>>();
+        assert_eq!(keys(Language::Chinese), keys(Language::English));
+    }
+
+    #[test]
     fn names_are_replaced_by_their_values() {
         let text = Catalogue::of(Language::English)
             .text("problem.too_long", &[("limit", "100"), ("field", "title")]);

@@ -21,6 +21,16 @@ pub enum StateWord {
 }
 
 impl StateWord {
+    /// All of them, for tables and tests.
+    pub const ALL: [Self; 6] = [
+        Self::Draft,
+        Self::Waiting,
+        Self::Received,
+        Self::Registered,
+        Self::Returned,
+        Self::NeedsRepair,
+    ];
+
     /// The key of its text in the catalogue.
     pub fn message_key(self) -> &'static str {
         match self {
@@ -62,6 +72,21 @@ pub enum NextStep {
 }
 
 impl NextStep {
+    /// All of them, for tables and tests.
+    pub const ALL: [Self; 11] = [
+        Self::Finish,
+        Self::WaitForNetwork,
+        Self::WaitForEarlier,
+        Self::WaitForDesk,
+        Self::Follow,
+        Self::ChooseValue,
+        Self::Supplement,
+        Self::ReadReason,
+        Self::LookAgain,
+        Self::Repair,
+        Self::SeeRepair,
+    ];
+
     /// The key of its text in the catalogue.
     pub fn message_key(self) -> &'static str {
         match self {

@@ -7,6 +7,7 @@ use sync_core::codec::{CodecError, put_varint, take_varint};
 use sync_core::ids::{DistrictId, Epoch, Pos, RecordId, ReplicaId, Seq};
 use sync_core::kinds;
 use sync_core::limits;
+use sync_core::merge::Act;
 use sync_core::time::Evidence;
 use sync_core::validate::read_and_validate;
 use sync_core::verdict::{Answer, ProblemCode, decode_answers, encode_answers};
@@ -127,6 +128,97 @@ fn bytes_of_headers_and_parts() {
             limits::PARTS_MAX,
             &Batch::read(1, &writer.finish()),
         );
+    }
+}
+
+/// Two parts of one class, or a lower one after a higher, would leave it open which of them counts.
+#[test]
+fn classes_of_parts_ascend() {
+    for (first, second, fits) in [
+        (0, 0, false),
+        (0, 1, true),
+        (1, 1, false),
+        (2, 1, false),
+        (1, 255, true),
+    ] {
+        let part = |class: u8| Part {
+            class: PartClass(class),
+            salt: (class > 0).then_some([1; 16]),
+            bytes: b"{}",
+        };
+        let mut writer = BatchWriter::default();
+        writer.push(b"header", &[part(first), part(second)]);
+        assert_eq!(
+            Batch::read(1, &writer.finish()).is_ok(),
+            fits,
+            "{first} {second}"
+        );
+    }
+}
+
+/// The first and the last good number of every kind of number, and their neighbours; what is valid has an effect.
+#[test]
+fn numbers_of_a_payload() {
+    let person = i64::from(u32::MAX);
+    let cases: [(&str, &str, i64, i64); 7] = [
+        ("report.move", r#"{"unit":N}"#, 1, person),
+        ("patrol.join", r#"{"member":N}"#, 1, person),
+        (
+            "report.transition",
+            r#"{"to":"EVALUATED","rating":N}"#,
+            1,
+            5,
+        ),
+        (
+            "report.amend",
+            r#"{"happened_at_ms":N}"#,
+            limits::TIME_MS_MIN,
+            limits::TIME_MS_MAX,
+        ),
+        (
+            "report.amend",
+            r#"{"place":{"latitude_e7":N,"longitude_e7":0}}"#,
+            -900_000_000,
+            900_000_000,
+        ),
+        (
+            "report.amend",
+            r#"{"place":{"latitude_e7":0,"longitude_e7":N}}"#,
+            -1_800_000_000,
+            1_800_000_000,
+        ),
+        (
+            "report.amend",
+            r#"{"place":{"latitude_e7":0,"longitude_e7":0,"accuracy_m":N}}"#,
+            0,
+            10_000,
+        ),
+    ];
+    for (name, json, min, max) in cases {
+        let intent = kinds::find(name).expect("an intent of ours");
+        for (number, fits) in [
+            (min - 1, false),
+            (min, true),
+            (min + 1, true),
+            (max - 1, true),
+            (max, true),
+            (max + 1, false),
+        ] {
+            let json = json.replace('N', &number.to_string());
+            let (payload, problems) = read_and_validate(intent, Some(json.as_bytes()));
+            let codes: Vec<_> = problems.iter().map(|problem| problem.code).collect();
+            let expected: &[ProblemCode] = if fits {
+                &[]
+            } else {
+                &[ProblemCode::OutOfRange]
+            };
+            assert_eq!(codes, expected, "{name} {json}");
+            let payload = payload.expect("an object");
+            assert!(
+                !fits || Act::of(intent, payload).is_some(),
+                "{name} {json} does nothing"
+            );
+        }
     }
 }
 

@@ -44,7 +44,7 @@ fn golden(name: &str) -> Vec<u8> {
     hex::decode(&digits).expect("hexadecimal")
 }
 
-const DUMPED: [&str; 14] = [
+const DUMPED: [&str; 15] = [
     "header_bare",
     "header_full",
     "batch",
@@ -53,6 +53,7 @@ const DUMPED: [&str; 14] = [
     "answers",
     "receipt",
     "head",
+    "wipe",
     "scope",
     "items_entry",
     "items_image",

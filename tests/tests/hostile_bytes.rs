@@ -16,7 +16,7 @@ use sync_core::payload::Payload;
 use sync_core::scope::Scope;
 use sync_core::validate::{is_json_object, read_and_validate};
 use sync_core::verdict::{Verdict, decode_answers};
-use sync_core::wire::{Receipt, RequestBody, SignedHead, SyncResponse, read_items};
+use sync_core::wire::{Receipt, RequestBody, SignedHead, SyncResponse, WipeOrder, read_items};
 use tests::small_log::{Form, SmallLog, record_id};
 use uuid::{Uuid, uuid};
 
@@ -57,6 +57,9 @@ fn read_as_everything(bytes: &[u8]) {
     }
     if let Ok(head) = SignedHead::decode(bytes) {
         head.is_signed_by(DISTRICT, &seeded(32).verifying_key());
+    }
+    if let Ok(order) = WipeOrder::decode(bytes) {
+        order.is_signed_by(DISTRICT, &seeded(32).verifying_key());
     }
     assert!(read_items(bytes).count() <= bytes.len());
     let _ = decode_answers(bytes, 500);
@@ -322,6 +325,9 @@ fn no_bit_of_what_is_signed_can_be_turned() {
     check("head", usize::MAX, &|bytes| {
         SignedHead::decode(bytes).is_ok_and(|head| head.is_signed_by(DISTRICT, &server))
     });
+    check("wipe", usize::MAX, &|bytes| {
+        WipeOrder::decode(bytes).is_ok_and(|order| order.is_signed_by(DISTRICT, &server))
+    });
     // The batch is covered by the chain hash in the fields.
     check("request_batch", usize::MAX, &|bytes| {
         let Ok(body) = RequestBody::read(bytes) else {
@@ -348,6 +354,21 @@ fn no_bit_of_what_is_signed_can_be_turned() {
             .expect("a head")
             .is_signed_by(other, &server)
     );
+}
+
+/// Images that are JSON of the right form and still make no sense.
+#[test]
+fn images_that_make_no_sense_never_panic() {
+    let images = [
+        r#"{"k":"report","u":1,"p":1,"l":[1,1],"w":[{"f":{"a":1}}]}"#,
+        r#"{"k":"report","u":1,"p":1,"l":[1,1],"c":[1],"w":[{"f":{}},{"f":{"a":1}},{"s":[],"f":{"a":1}}]}"#,
+        r#"{"k":"report","u":1,"p":1,"l":[1,1],"e":[{"s":[9,9,9,9,9,-1],"n":"","f":{}}],"t":[{"s":[],"f":{}}]}"#,
+        r#"{"k":"report","u":1,"p":18446744073709551615,"l":[4294967295,18446744073709551615]}"#,
+        r#"{"k":"report","u":1,"p":1,"l":[1,1],"c":[9223372036854775807,-9223372036854775808,4294967295,4294967295,9223372036854775807,4294967294,4294967295,4294967295,9223372036854775807]}"#,
+    ];
+    for image in images {
+        read_as_everything(image.as_bytes());
+    }
 }
 
 /// The classes of parts are bytes, known or not.

@@ -18,14 +18,19 @@ export async function findChromium() {
   return null
 }
 
-/** Starts Chromium on `profile`. `trouble` collects errors of pages and requests to other origins than `origin`. */
-export async function launch(chromium, executablePath, profile, origin, trouble) {
+/**
+ * Starts Chromium on `profile`. `trouble` collects errors of pages, but those that one of `expected` matches, and
+ * requests to other origins than `origin`.
+ */
+export async function launch(chromium, executablePath, profile, origin, trouble, expected) {
   const context = await chromium.launchPersistentContext(profile, {
-    executablePath, headless: true, args: FLAGS, viewport: { width: 390, height: 844 },
+    executablePath, headless: true, args: FLAGS, viewport: { width: 360, height: 780 },
   })
   context.on('weberror', (webError) => trouble.push(`uncaught: ${webError.error().message}`))
   context.on('console', (message) => {
-    if (message.type() === 'error') trouble.push(`console: ${message.text()} (${message.location().url})`)
+    if (message.type() !== 'error') return
+    const text = `${message.text()} (${message.location().url})`
+    if (!expected.some((pattern) => pattern.test(text))) trouble.push(`console: ${text}`)
   })
   context.on('request', (request) => {
     if (!request.url().startsWith(`${origin}/`)) trouble.push(`foreign request: ${request.url()}`)

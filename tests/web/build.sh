@@ -23,7 +23,7 @@ assemble_page() {
     mkdir -p "$dist/replica"
     cp server/web/replica/* "$dist/replica/"
     list='"./"'
-    for file in "$dist"/replica/*.js "$dist"/replica/*.svg "$dist"/pkg/*.js "$dist"/pkg/*.wasm; do
+    for file in "$dist"/replica/*.css "$dist"/replica/*.js "$dist"/replica/*.svg "$dist"/pkg/*.js "$dist"/pkg/*.wasm; do
         case $file in
             */offline.js | */shell.js) ;; # the service worker itself is the browser's to keep
             */replica/*) list="$list,\"${file##*/}\"" ;;

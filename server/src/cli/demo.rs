@@ -131,9 +131,13 @@ fn text_of(value: &serde_json::Value) -> String {
         };
         let key = format!("demo.{name}");
         let label = |language| Catalogue::of(language).text(&key, &[]);
-        let shown = value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned);
+        let shown = match value {
+            serde_json::Value::String(text) => text.clone(),
+            serde_json::Value::Number(number) if number.is_f64() => {
+                format!("{:.1}", number.as_f64().unwrap_or_default())
+            }
+            other => other.to_string(),
+        };
         text.push_str(&format!(
             "{:>24}  {} / {}\n",
             shown,

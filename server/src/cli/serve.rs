@@ -17,6 +17,7 @@ use super::{admin_socket, demo_logins};
 use crate::clock::{Clock, SystemClock};
 use crate::http::limits::HttpLimits;
 use crate::http::listener::{self, Drained};
+use crate::http::web::Web;
 use crate::http::{App, router};
 use crate::ids::{Entropy, SystemEntropy};
 use crate::logs::LogFormat;
@@ -74,6 +75,9 @@ pub struct ServeArgs {
     /// 请求体停顿超时（秒）/ Seconds a request's body may pause.
     #[arg(long, value_name = "SECONDS", env = "GRIDWORK_BODY_IDLE_TIMEOUT_S", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub body_idle_timeout_s: u64,
+    /// 网页文件夹，代替内置网页 / Folder of the page's files, instead of those built in.
+    #[arg(long, value_name = "DIR", env = "GRIDWORK_WEB")]
+    pub web: Option<PathBuf>,
     /// 数据是从副本恢复的：开始新的纪元 / The data were put back from a copy: begin a new epoch.
     #[arg(long)]
     pub restored: bool,
@@ -124,7 +128,8 @@ pub async fn serve(
 ) -> io::Result<Drained> {
     let (shutdown, draining) = watch::channel(false);
     let limits = args.limits();
-    let app = App::new(backend, clock, entropy, limits.clone(), draining);
+    let web = Web::load(args.web.as_deref())?;
+    let app = App::new(backend, clock, entropy, limits.clone(), draining).with_web(web);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let listener = TcpListener::bind(args.listen).await?;

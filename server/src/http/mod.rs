@@ -19,6 +19,7 @@ mod router;
 mod setups;
 mod snapshots;
 mod sync;
+pub mod web;
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ use crate::clock::Clock;
 use crate::ids::Entropy;
 use crate::service::Backend;
 use limits::HttpLimits;
+use web::Web;
 
 pub use router::router;
 
@@ -42,6 +44,7 @@ pub struct App {
     pub entropy: Arc<dyn Entropy>,
     /// How much of everything.
     pub limits: Arc<HttpLimits>,
+    web: Arc<Web>,
     event_streams: Arc<Semaphore>,
     shutdown: watch::Receiver<bool>,
 }
@@ -61,8 +64,17 @@ impl App {
             clock,
             entropy,
             limits: Arc::new(limits),
+            web: Arc::default(),
             event_streams,
             shutdown,
+        }
+    }
+
+    /// The same with the page for browsers; without this, there is none.
+    pub fn with_web(self, web: Web) -> Self {
+        Self {
+            web: Arc::new(web),
+            ..self
         }
     }
 }

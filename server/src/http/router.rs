@@ -15,7 +15,7 @@ use tower_http::compression::predicate::{DefaultPredicate, Predicate, SizeAbove}
 use super::problem::HttpProblem;
 use super::{
     App, bearer, directory, enrolments, events, forks, health, observe, openapi, problem, records,
-    setups, snapshots, sync,
+    setups, snapshots, sync, web,
 };
 
 /// Operation id and handler; the table says under which path, for whom and within which limits.
@@ -68,7 +68,9 @@ pub fn router(app: App) -> Router {
             routes.fallback(move || async move { method_not_allowed(&allowed) }),
         );
     }
+    // The page's files are no endpoints: they stand beside the table, not in it.
     router
+        .merge(web::routes())
         .fallback(|| async { HttpProblem::new(ProblemCode::NotFound) })
         .layer(CatchPanicLayer::custom(|_| {
             axum::response::IntoResponse::into_response(HttpProblem::new(ProblemCode::Internal))
@@ -98,7 +100,7 @@ fn guarded(row: &'static Endpoint, handler: MethodRouter<App>, app: &App) -> Met
     }
 }
 
-fn method_not_allowed(allowed: &[&str]) -> HttpProblem {
+pub(super) fn method_not_allowed(allowed: &[&str]) -> HttpProblem {
     let value = HeaderValue::from_str(&allowed.join(", ")).expect("BUG: methods are plain text");
     HttpProblem::new(ProblemCode::MethodNotAllowed).header(ALLOW, value)
 }

@@ -2,6 +2,7 @@
 
 pub mod access_token;
 pub mod administration;
+mod backend;
 pub mod background;
 pub mod context;
 mod detail;
@@ -17,6 +18,7 @@ pub mod reconcile;
 mod records;
 #[cfg(test)]
 mod records_tests;
+mod release;
 pub mod rulings;
 mod search_text;
 pub mod snapshots;

@@ -62,10 +62,7 @@ impl Writer {
     /// Storage's own, or [`ServiceError::ClockUnsafe`] when the clock lies before the last entry.
     pub fn start(setup: WriterSetup) -> Result<(Self, std::thread::JoinHandle<()>), ServiceError> {
         let state = WriterState::load(&setup.write)?;
-        let last_ms = setup
-            .write
-            .find_received_ms(state.head.0)?
-            .unwrap_or(i64::MIN);
+        let last_ms = setup.write.last_received_ms()?;
         let clock = ReceivedClock::start(Arc::clone(&setup.clock), last_ms, setup.clock_agreed)?;
         let (queue, jobs) = mpsc::sync_channel(QUEUE_JOBS_MAX);
         let published = Arc::new(RwLock::new(Arc::new(state.clone())));

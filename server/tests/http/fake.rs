@@ -24,6 +24,7 @@ use futures_util::{FutureExt, StreamExt};
 use http_body_util::BodyExt;
 use server::clock::FixedClock;
 use server::http::limits::HttpLimits;
+use server::http::web::Web;
 use server::http::{App, router};
 use server::ids::SeededEntropy;
 use server::language::Language;
@@ -233,6 +234,10 @@ impl Harness {
     }
 
     pub fn with(limits: HttpLimits, gate: Option<Gate>) -> Self {
+        Self::serving(limits, gate, Web::default())
+    }
+
+    pub fn serving(limits: HttpLimits, gate: Option<Gate>, web: Web) -> Self {
         let (shutdown, draining) = watch::channel(false);
         let fake = Arc::new(Fake {
             signing_key: signing_key(),
@@ -251,7 +256,8 @@ impl Harness {
             entropy,
             limits.clone(),
             draining,
-        );
+        )
+        .with_web(web);
         Self {
             router: router(app),
             fake,

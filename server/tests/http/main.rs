@@ -8,3 +8,4 @@ mod listener;
 mod logs;
 mod routes;
 mod segments;
+mod web;

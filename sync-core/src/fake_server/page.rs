@@ -1,8 +1,10 @@
 //! Pages of the server in memory.
 
-use super::FakeServer;
+use super::{FakeServer, Logged};
+use crate::change::Header;
 use crate::directory::Replica as Listed;
 use crate::ids::{RecordId, ScopeVersion};
+use crate::kinds::{self, Shape};
 use crate::wire::{ImageItem, Item, RequestBody, SyncResponse, write_item};
 use std::collections::BTreeSet;
 
@@ -65,7 +67,14 @@ impl FakeServer {
                     write_item(&mut out, &Item::Ruling(ruling.clone()));
                 }
             } else if self.is_in(&scope, entry.record) || entry.item.replica == listed.no {
-                write_item(&mut out, &Item::Entry(entry.item.clone()));
+                // A record that is made after something was done to it comes whole: nobody was sent what came before.
+                let late = self.is_made_late(entry) && self.is_in(&scope, entry.record);
+                if late && imaged.insert(entry.record) {
+                    write_item(&mut out, &self.image(entry.record));
+                }
+                if !late || entry.item.replica == listed.no {
+                    write_item(&mut out, &Item::Entry(entry.item.clone()));
+                }
             } else {
                 write_item(&mut out, &Item::Leave(entry.record));
             }
@@ -79,6 +88,20 @@ impl FakeServer {
         }
         response.items = out;
         response.cursor = cursor;
+    }
+
+    /// Whether an entry makes a record that earlier entries name.
+    fn is_made_late(&self, entry: &Logged) -> bool {
+        let makes = Header::decode(&entry.item.header)
+            .ok()
+            .and_then(|header| kinds::find(&header.intent))
+            .is_some_and(|intent| matches!(intent.shape, Shape::Create(_)));
+        makes
+            && self
+                .log
+                .iter()
+                .take_while(|earlier| earlier.item.place.pos < entry.item.place.pos)
+                .any(|earlier| earlier.record == entry.record)
     }
 
     pub fn image(&self, record: RecordId) -> Item {

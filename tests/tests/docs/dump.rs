@@ -125,6 +125,12 @@ const HEAD: &[Field] = &[
     field(4, "key_id", Text),
     field(5, "signature", Bytes),
 ];
+const WIPE: &[Field] = &[
+    field(1, "replica", Bytes),
+    field(2, "revoked_ms", Signed),
+    field(3, "key_id", Text),
+    field(4, "signature", Bytes),
+];
 const SCOPE_PART: &[Field] = &[
     field(1, "kind", Integer),
     field(2, "reads", Integer),
@@ -171,6 +177,7 @@ const RESPONSE: &[Field] = &[
     field(19, "token", Text),
     field(20, "documents", Integer),
     field(21, "replica_no", Integer),
+    field(22, "wipe", Nested(WIPE)),
 ];
 
 /// Every message with a table on the protocol page, by the table's heading.
@@ -186,6 +193,7 @@ pub const SCHEMAS: &[(&str, &[Field])] = &[
     ("Problem", PROBLEM),
     ("Receipt", RECEIPT),
     ("Signed head", HEAD),
+    ("Wipe order", WIPE),
     ("Scope", SCOPE),
     ("Scope: part", SCOPE_PART),
     ("Item", ITEM),
@@ -203,6 +211,7 @@ pub fn dump(name: &str, bytes: &[u8]) -> String {
         "answers" => out.answers(bytes, 0),
         "receipt" => out.fields(bytes, RECEIPT, 0),
         "head" => out.fields(bytes, HEAD, 0),
+        "wipe" => out.fields(bytes, WIPE, 0),
         "scope" => out.fields(bytes, SCOPE, 0),
         "items" => out.items(bytes, 0),
         "response" => {

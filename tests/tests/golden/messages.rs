@@ -18,7 +18,7 @@ use sync_core::time::Evidence;
 use sync_core::verdict::{Answer, Marks, Problem, ProblemCode, Verdict, encode_answers};
 use sync_core::wire::{
     Cursor, EntryItem, ImageItem, Item, PROTOCOL, Receipt, RulingItem, SignedHead, Status,
-    SyncRequest, SyncResponse, write_item,
+    SyncRequest, SyncResponse, WipeOrder, write_item,
 };
 
 pub fn idle_request() -> SyncRequest {
@@ -239,6 +239,18 @@ pub fn fork_response() -> SyncResponse {
     }
 }
 
+fn wipe() -> WipeOrder {
+    WipeOrder::sign(DISTRICT, REPLICA, RECEIVED_MS - 1_000, "k1", &server_key())
+}
+
+fn revoked_response() -> SyncResponse {
+    SyncResponse {
+        status: Status::Revoked,
+        wipe: Some(wipe()),
+        ..fork_response()
+    }
+}
+
 /// After a restore, in the middle of several pages.
 pub fn restored_response() -> SyncResponse {
     SyncResponse {
@@ -282,6 +294,8 @@ pub fn all() -> Vec<Golden> {
         ("response", response().encode()),
         ("response_idle", idle_response().encode()),
         ("response_fork", fork_response().encode()),
+        ("response_revoked", revoked_response().encode()),
+        ("wipe", wipe().encode()),
         ("response_restored", restored_response().encode()),
         ("image_created", image_created()),
         ("image_worked_on", image_worked_on()),

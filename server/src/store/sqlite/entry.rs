@@ -162,6 +162,20 @@ impl DistrictRead {
             .optional()?)
     }
 
+    /// When anything arrived last: the newest entry, or the last contact of any replica. The newest entry alone may be an
+    /// old one that was taken back in after a restore, with the time of its first arrival.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn last_received_ms(&self) -> Result<i64, StoreError> {
+        let sql = "SELECT max(
+                       coalesce((SELECT received_ms FROM entry ORDER BY pos DESC LIMIT 1), ?1),
+                       coalesce((SELECT max(last_seen_ms) FROM replica), ?1))";
+        Ok(self
+            .connection()
+            .query_row(sql, [i64::MIN], |row| row.get(0))?)
+    }
+
     /// Hands each entry above `after`, in order, to `each` until it says stop or `limit` rows were read.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! SQLite's files in the browser: one pool of synchronous file handles, one durable connection at a time.
+//! SQLite's files in the browser: one pool of synchronous file handles, and durable connections to a database in it.
 //!
 //! A second worker cannot open the same pool while the first holds it: the browser refuses the handles. Who may hold it
 //! (the leader among several tabs) is settled in JavaScript with a Web Lock, before `open` is called.
@@ -38,27 +38,20 @@ pub enum StorageError {
         /// What was asked for.
         wanted: &'static str,
     },
-    /// A function of the store was called before `open` or after `close`.
+    /// The files were asked for before `open` or after `close`.
     #[error("the store is not open")]
     NotOpen,
-    /// `open` was called twice.
-    #[error("the store is open already")]
-    AlreadyOpen,
 }
 
 thread_local! {
     static POOL: RefCell<Option<OpfsSAHPoolUtil>> = const { RefCell::new(None) };
-    static CONNECTION: RefCell<Option<Connection>> = const { RefCell::new(None) };
 }
 
-/// Opens (and creates, the first time) the database `name`. A commit on it is durable: WAL with `synchronous=FULL`.
+/// Takes the files of this origin for this worker.
 ///
 /// # Errors
-/// The browser or SQLite refused, a mode did not take, or the store is open already.
-pub async fn open(name: &str) -> Result<(), StorageError> {
-    if CONNECTION.with_borrow(Option::is_some) {
-        return Err(StorageError::AlreadyOpen);
-    }
+/// The browser refused, above all while another worker holds them.
+pub async fn open() -> Result<(), StorageError> {
     let config = OpfsSAHPoolCfgBuilder::new()
         .directory(POOL_DIRECTORY)
         .initial_capacity(POOL_FILES)
@@ -69,37 +62,34 @@ pub async fn open(name: &str) -> Result<(), StorageError> {
         pool.resume().await?;
     }
     POOL.set(Some(pool));
+    Ok(())
+}
+
+/// Opens (and creates, the first time) the database `name`. A commit on it is durable: WAL with `synchronous=FULL`.
+///
+/// # Errors
+/// The files are not ours, SQLite refused, or a mode did not take.
+pub fn connect(name: &str) -> Result<Connection, StorageError> {
+    if POOL.with_borrow(Option::is_none) {
+        return Err(StorageError::NotOpen);
+    }
     let connection = Connection::open(name)?;
     make_durable(&connection)?;
-    CONNECTION.set(Some(connection));
-    Ok(())
+    Ok(connection)
 }
 
 /// Closes the connection and gives the file handles back, so that another worker can take over at once.
 ///
 /// # Errors
 /// SQLite could not finish, or the browser did not take the handles back.
-pub fn close() -> Result<(), StorageError> {
-    if let Some(connection) = CONNECTION.take() {
+pub fn close(connection: Option<Connection>) -> Result<(), StorageError> {
+    if let Some(connection) = connection {
         connection.close().map_err(|(_, error)| error)?;
     }
     if let Some(pool) = POOL.take() {
         pool.pause()?;
     }
     Ok(())
-}
-
-/// Hands the open connection to `work`.
-///
-/// # Errors
-/// The store is not open, or `work` failed.
-pub fn with_connection<T>(
-    work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
-) -> Result<T, StorageError> {
-    CONNECTION.with_borrow_mut(|slot| match slot {
-        Some(connection) => Ok(work(connection)?),
-        None => Err(StorageError::NotOpen),
-    })
 }
 
 /// Sets the three modes and reads each one back.
