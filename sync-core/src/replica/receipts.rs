@@ -50,7 +50,7 @@ pub(super) fn store(
                 receipt.encode(),
             ])?;
         for seq in receipt.from.0..=receipt.to.0 {
-            touched.push(store_answer(connection, identity, receipt, Seq(seq))?);
+            touched.push(store_answer(connection, identity, meta, receipt, Seq(seq))?);
         }
     }
     Ok(touched)
@@ -67,8 +67,9 @@ fn check(
     if receipt.replica != identity.replica {
         return bad("it is for another replica");
     }
-    if receipt.epoch != meta.epoch {
-        return bad("it is of another epoch");
+    // An older one is for what a restored log has kept: its answer was lost on the way, before the restore.
+    if receipt.epoch > meta.epoch {
+        return bad("it is of a later epoch");
     }
     if receipt.from <= last {
         return bad("its range is out of order");
@@ -89,6 +90,7 @@ fn check(
 fn store_answer(
     connection: &Connection,
     identity: &Identity,
+    meta: &Meta,
     receipt: &Receipt,
     seq: Seq,
 ) -> Result<RecordId, ApplyError> {
@@ -104,7 +106,8 @@ fn store_answer(
             identity.chain,
             seq.0 as i64,
             encode_answers(std::slice::from_ref(answer)),
-            receipt.epoch.0,
+            // What a restored log kept has its old place in the new epoch as well.
+            meta.epoch.0,
             pos.0 as i64,
             time_ms,
         ])?;
