@@ -86,6 +86,9 @@ pub struct Session {
     answered_at: Option<Evidence>,
     /// The access token and when it came. Never stored: a thief of the file gains no session.
     token: Option<(String, Evidence)>,
+    /// Whether another endpoint is to be called, so that the next answer should bring a token when there is no fresh one.
+    /// Most contacts need none, and its signature would be a quarter of an idle sync. A restart forgets the wish.
+    wants_token: bool,
 }
 
 /// Milliseconds from one reading of the device's clocks to a later one; `None` when they cannot be compared.
@@ -119,6 +122,7 @@ impl Session {
             due: true,
             answered_at: None,
             token: None,
+            wants_token: false,
         }
     }
 
@@ -150,15 +154,12 @@ impl Session {
         let idle = self
             .answered_at
             .is_none_or(|answered_at| has_passed(&answered_at, &now, IDLE_MS));
-        let calls = !wanted.is_empty() || self.due || idle;
+        let calls = !wanted.is_empty() || self.due || idle || self.lacks_token(&now);
         if batch.is_none() && (!calls || condition == Condition::Revoked) {
             return Ok(None);
         }
         let (head_seq, head_hash) = replica.head()?;
-        let wants_token = self
-            .token
-            .as_ref()
-            .is_none_or(|(_, came)| has_passed(came, &now, TOKEN_MS));
+        let wants_token = self.lacks_token(&now);
         let request_no = replica.next_request_no()?;
         let sent_at = Evidence {
             skew_ms: replica.skew_ms()?,
@@ -246,6 +247,7 @@ impl Session {
         self.due = applied.more || applied.repairs || applied.new_epoch;
         if let Some(token) = response.token {
             self.token = Some((token, now));
+            self.wants_token = false;
         }
         Ok(Progress::Applied(applied))
     }
@@ -293,6 +295,16 @@ impl Session {
     /// Whether a request waits for its answer.
     pub fn is_waiting(&self) -> bool {
         self.in_flight.is_some()
+    }
+
+    /// Another endpoint is to be called: the next request asks for an access token, unless there is a fresh one.
+    pub fn want_token(&mut self) {
+        self.wants_token = true;
+    }
+
+    fn lacks_token(&self, now: &Evidence) -> bool {
+        let is_old = |(_, came): &(String, Evidence)| has_passed(came, now, TOKEN_MS);
+        self.wants_token && self.token.as_ref().is_none_or(is_old)
     }
 
     /// The access token for other endpoints, as long as it is fresh.

@@ -28,10 +28,12 @@ struct Message {
 /// Removes the socket when the server stops.
 pub struct AdminSocket {
     path: PathBuf,
+    listening: tokio::task::JoinHandle<()>,
 }
 
 impl Drop for AdminSocket {
     fn drop(&mut self) {
+        self.listening.abort();
         // A socket that is left over is replaced at the next start.
         let _ = std::fs::remove_file(&self.path);
     }
@@ -63,7 +65,7 @@ pub fn listen(data: &Path, gridwork: Arc<Gridwork>) -> Result<AdminSocket, Servi
     let listener = UnixListener::bind(&path).map_err(failed(&path))?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
         .map_err(failed(&path))?;
-    tokio::spawn(async move {
+    let listening = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let gridwork = Arc::clone(&gridwork);
             tokio::spawn(async move {
@@ -73,7 +75,7 @@ pub fn listen(data: &Path, gridwork: Arc<Gridwork>) -> Result<AdminSocket, Servi
             });
         }
     });
-    Ok(AdminSocket { path })
+    Ok(AdminSocket { path, listening })
 }
 
 async fn answer(stream: UnixStream, gridwork: &Gridwork) -> io::Result<()> {

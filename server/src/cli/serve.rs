@@ -165,6 +165,7 @@ async fn open_and_serve(args: &ServeArgs) -> Result<(), ServiceError> {
     let options = OpenOptions {
         clock_agreed: args.agree_clock,
         restored: args.restored,
+        here: false,
     };
     let gridwork = Arc::new(Gridwork::open(
         &args.data,
@@ -189,8 +190,24 @@ async fn open_and_serve(args: &ServeArgs) -> Result<(), ServiceError> {
         error = stopped => Err(error),
     };
     drop(admin);
-    gridwork.note_heads()?;
+    match sole_owner(gridwork).await {
+        Some(gridwork) => gridwork.close()?,
+        None => tracing::warn!("the engine was still in use when the server stopped"),
+    }
     drained.map(|_| ())
+}
+
+/// The engine, once the tasks that were told to end have let go of it. Whoever holds it longer than two seconds keeps its
+/// files open until the process ends, which loses nothing.
+async fn sole_owner(mut gridwork: Arc<Gridwork>) -> Option<Gridwork> {
+    for _ in 0..200 {
+        match Arc::try_unwrap(gridwork) {
+            Ok(gridwork) => return Some(gridwork),
+            Err(held) => gridwork = held,
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    None
 }
 
 /// Ends when a writer has stopped: after a failed disk nothing more may be answered.

@@ -37,6 +37,8 @@ pub struct DistrictSetup {
     pub entropy: Arc<dyn Entropy>,
     /// Whether to start although the clock lies before the last entry.
     pub clock_agreed: bool,
+    /// Whether everything is done on the caller's thread.
+    pub here: bool,
 }
 
 /// One district, open.
@@ -45,7 +47,6 @@ pub struct District {
     code: String,
     path: PathBuf,
     writer: Writer,
-    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
     readers: Mutex<Vec<DistrictRead>>,
     documents: Arc<Documents>,
     head_key: (String, SigningKey),
@@ -63,20 +64,24 @@ impl District {
     pub fn open(setup: DistrictSetup) -> Result<Self, ServiceError> {
         let documents = Arc::new(Documents::defaults());
         let write = DistrictWrite::open(&setup.path)?;
-        let (writer, thread) = Writer::start(WriterSetup {
+        let writer_setup = WriterSetup {
             write,
             documents: Arc::clone(&documents),
             key: setup.head_key.clone(),
             clock: Arc::clone(&setup.clock),
             clock_agreed: setup.clock_agreed,
-        })?;
+        };
+        let writer = if setup.here {
+            Writer::start_here(writer_setup)?
+        } else {
+            Writer::start(writer_setup)?
+        };
         let facts = writer.state().facts.clone();
         Ok(Self {
             id: facts.id,
             code: facts.code,
             path: setup.path,
             writer,
-            thread: Mutex::new(Some(thread)),
             readers: Mutex::new(Vec::new()),
             documents,
             head_key: setup.head_key,
@@ -124,25 +129,19 @@ impl District {
 
     /// Whether the writer still takes work.
     pub fn is_writing(&self) -> bool {
-        self.thread
-            .lock()
-            .is_ok_and(|thread| thread.as_ref().is_some_and(|thread| !thread.is_finished()))
+        self.writer.is_running()
     }
 
     /// Stops the writer and waits until it has closed its file.
     pub fn stop(&self) {
-        self.writer.stop();
-        let thread = self.thread.lock().ok().and_then(|mut thread| thread.take());
-        if let Some(thread) = thread {
-            // A writer that panicked has said so already.
-            let _ = thread.join();
-        }
         if let Ok(mut readers) = self.readers.lock() {
             readers.clear();
         }
+        self.writer.stop();
     }
 
-    /// Runs `read` on a reading connection, over one state of the database, off the async threads.
+    /// Runs `read` on a reading connection, over one state of the database, off the async threads; with a writer that
+    /// has no thread, on this one.
     ///
     /// # Errors
     /// Storage's own, or what `read` says.
@@ -150,6 +149,9 @@ impl District {
         self: &Arc<Self>,
         read: impl FnOnce(&DistrictRead, &Arc<WriterState>) -> Result<T, ServiceError> + Send + 'static,
     ) -> Result<T, ServiceError> {
+        if self.writer.is_here() {
+            return self.read_here(|connection| read(connection, &self.state()));
+        }
         let district = Arc::clone(self);
         let work = move || district.read_here(|connection| read(connection, &district.state()));
         tokio::task::spawn_blocking(work)

@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::ids::{Entropy, new_uuid};
 use crate::store::StoreError;
 use crate::store::sqlite::control::{Control, KnownDistrict};
-use crate::store::sqlite::{DistrictFacts, DistrictWrite, check_sqlite_version};
+use crate::store::sqlite::{DistrictFacts, DistrictWrite, check_sqlite_version, is_there};
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub struct Gridwork {
     pub(super) code_attempts: super::enrolment::Attempts,
     /// Ends before the lock is given back.
     pub(super) background: BTreeMap<DistrictId, Arc<super::background::Background>>,
-    _lock: DataLock,
+    _lock: Option<DataLock>,
 }
 
 /// How to open a data directory.
@@ -35,6 +35,9 @@ pub struct OpenOptions {
     pub clock_agreed: bool,
     /// Start a new epoch: the files were put back from a copy.
     pub restored: bool,
+    /// Do everything on the caller's thread, with nothing beside it: no lists, no snapshots, no lock on the directory.
+    /// For a simulator, whose file system only SQLite sees.
+    pub here: bool,
 }
 
 /// The lock on a data directory, until it is dropped.
@@ -89,7 +92,11 @@ impl Gridwork {
         options: OpenOptions,
     ) -> Result<Self, ServiceError> {
         check_sqlite_version()?;
-        let lock = lock_data(data)?;
+        let lock = if options.here {
+            None
+        } else {
+            Some(lock_data(data)?)
+        };
         let control = Control::open(&data.join("control.db"))?;
         let mut districts = BTreeMap::new();
         for known in control.list_districts()? {
@@ -107,12 +114,17 @@ impl Gridwork {
                 clock: Arc::clone(&clock),
                 entropy: Arc::clone(&entropy),
                 clock_agreed: options.clock_agreed,
+                here: options.here,
             })?;
             let state = district.state();
             control.note_head(&known.code, state.facts.epoch().0, state.head)?;
             districts.insert(known.id, Arc::new(district));
         }
-        let background = super::background::Background::start(data, &districts, &clock)?;
+        let background = if options.here {
+            BTreeMap::new()
+        } else {
+            super::background::Background::start(data, &districts, &clock)?
+        };
         Ok(Self {
             control: Mutex::new(control),
             districts,
@@ -138,6 +150,29 @@ impl Gridwork {
     ) -> Result<DistrictId, ServiceError> {
         check_sqlite_version()?;
         let _lock = lock_data(data)?;
+        let path = district_path(data, code);
+        if let Some(parent) = path.parent() {
+            let failed = |source| StoreError::File {
+                path: parent.display().to_string(),
+                source,
+            };
+            std::fs::create_dir_all(parent).map_err(failed)?;
+        }
+        Self::found(data, code, name, time_zone, clock, entropy)
+    }
+
+    /// The same in a directory that is there and that nobody else uses.
+    ///
+    /// # Errors
+    /// As for [`Gridwork::init`].
+    pub fn found(
+        data: &Path,
+        code: &str,
+        name: &str,
+        time_zone: &str,
+        clock: &dyn Clock,
+        entropy: &dyn Entropy,
+    ) -> Result<DistrictId, ServiceError> {
         check_init(code, name, time_zone)?;
         let control = Control::open(&data.join("control.db"))?;
         if control
@@ -150,13 +185,6 @@ impl Gridwork {
             });
         }
         let path = district_path(data, code);
-        if let Some(parent) = path.parent() {
-            let failed = |source| StoreError::File {
-                path: parent.display().to_string(),
-                source,
-            };
-            std::fs::create_dir_all(parent).map_err(failed)?;
-        }
         let id = DistrictId(new_uuid(clock, entropy));
         let write = DistrictWrite::open(&path)?;
         let facts = DistrictFacts {
@@ -283,12 +311,14 @@ impl Gridwork {
         )
     }
 
-    /// Stops the writers and closes the files; what was answered is on the disk anyway.
+    /// Ends what runs beside the writers, then the writers, and closes the files; what was answered is on the disk anyway.
     ///
     /// # Errors
     /// Storage's own.
-    pub fn close(self) -> Result<(), ServiceError> {
+    pub fn close(mut self) -> Result<(), ServiceError> {
         self.note_heads()?;
+        // Only the last connection to close may take the write-ahead file away, and only one that writes can.
+        drop(std::mem::take(&mut self.background));
         for district in self.districts.values() {
             district.stop();
         }
@@ -349,7 +379,7 @@ fn check_restored(
     clock: &dyn Clock,
     restored: bool,
 ) -> Result<(), ServiceError> {
-    if !path.exists() {
+    if !path.exists() && !is_there(path) {
         return Err(StoreError::Missing(format!(
             "the file of district {} is missing: {}",
             known.code,

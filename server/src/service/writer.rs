@@ -1,4 +1,6 @@
-//! The one writer thread of a district: batches that wait are committed together, and answered only after the commit.
+//! The one writer of a district: batches that wait are committed together, and answered only after the commit.
+//!
+//! It has a thread of its own, or works on its caller's, where a simulator wants one thread and its own order of things.
 
 use super::error::ServiceError;
 use super::log_writer::{LogWriter, WriterState};
@@ -7,7 +9,8 @@ use crate::clock::Clock;
 use crate::store::StoreError;
 use crate::store::sqlite::{DistrictWrite, Group};
 use std::sync::mpsc;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::JoinHandle;
 use sync_core::change::SigningKey;
 use sync_core::documents::Documents;
 use tokio::sync::{broadcast, oneshot};
@@ -21,9 +24,9 @@ const CLOCK_JUMP_MS_MAX: u64 = 10 * 60_000;
 
 type BatchReply = oneshot::Sender<Result<BatchOutcome, ServiceError>>;
 /// A step of its own, with what tells its asker how it ended.
-type Step = Box<dyn FnOnce(&mut Thread) -> Result<(), DiskFailed> + Send>;
+type Step = Box<dyn FnOnce(&mut Core) -> Result<(), DiskFailed> + Send>;
 
-/// A write to the disk failed: the thread ends, and the process with it. A restart reads what is there.
+/// A write to the disk failed: the writer ends, and the process with it. A restart reads what is there.
 struct DiskFailed;
 
 enum Job {
@@ -33,10 +36,26 @@ enum Job {
     Stop,
 }
 
+/// Where the work is done.
+#[derive(Clone)]
+enum Hand {
+    Thread(mpsc::SyncSender<Job>, Arc<Mutex<Option<JoinHandle<()>>>>),
+    Here(Arc<Mutex<Here>>),
+}
+
+/// A writer on its caller's thread.
+struct Here {
+    /// Gone once it has stopped.
+    core: Option<Core>,
+    /// Whether jobs wait until [`Writer::let_go`], to be committed together.
+    held: bool,
+    waiting: Vec<Job>,
+}
+
 /// A handle to the writer; cheap to clone.
 #[derive(Clone)]
 pub struct Writer {
-    queue: mpsc::SyncSender<Job>,
+    hand: Hand,
     published: Arc<RwLock<Arc<WriterState>>>,
     commits: broadcast::Sender<Arc<WriterState>>,
 }
@@ -56,37 +75,92 @@ pub struct WriterSetup {
 }
 
 impl Writer {
-    /// Starts the thread. It ends when every handle is dropped; the join handle tells when.
+    /// Starts a writer with a thread of its own.
     ///
     /// # Errors
     /// Storage's own, or [`ServiceError::ClockUnsafe`] when the clock lies before the last entry.
-    pub fn start(setup: WriterSetup) -> Result<(Self, std::thread::JoinHandle<()>), ServiceError> {
-        let state = WriterState::load(&setup.write)?;
-        let last_ms = setup.write.last_received_ms()?;
-        let clock = ReceivedClock::start(Arc::clone(&setup.clock), last_ms, setup.clock_agreed)?;
+    pub fn start(setup: WriterSetup) -> Result<Self, ServiceError> {
+        let (core, published, commits) = Core::load(setup)?;
         let (queue, jobs) = mpsc::sync_channel(QUEUE_JOBS_MAX);
-        let published = Arc::new(RwLock::new(Arc::new(state.clone())));
-        let (commits, _) = broadcast::channel(256);
-        let writer = Self {
-            queue,
-            published: Arc::clone(&published),
-            commits: commits.clone(),
-        };
-        let thread = Thread {
-            setup,
-            state,
-            clock,
-            published,
-            commits,
-        };
-        let handle = std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("writer".into())
-            .spawn(move || thread.run(&jobs))
+            .spawn(move || run(core, &jobs))
             .map_err(|source| StoreError::File {
                 path: "writer thread".into(),
                 source,
             })?;
-        Ok((writer, handle))
+        Ok(Self {
+            hand: Hand::Thread(queue, Arc::new(Mutex::new(Some(thread)))),
+            published,
+            commits,
+        })
+    }
+
+    /// A writer that does each job at once, on the thread that asks for it.
+    ///
+    /// # Errors
+    /// As for [`Writer::start`].
+    pub fn start_here(setup: WriterSetup) -> Result<Self, ServiceError> {
+        let (core, published, commits) = Core::load(setup)?;
+        let here = Here {
+            core: Some(core),
+            held: false,
+            waiting: Vec::new(),
+        };
+        Ok(Self {
+            hand: Hand::Here(Arc::new(Mutex::new(here))),
+            published,
+            commits,
+        })
+    }
+
+    /// Whether jobs are done on the thread that asks for them.
+    pub fn is_here(&self) -> bool {
+        matches!(self.hand, Hand::Here(_))
+    }
+
+    /// Lets jobs wait, as they do while a commit is under way; for a writer without a thread.
+    pub fn hold(&self) {
+        if let Hand::Here(here) = &self.hand {
+            lock(here).held = true;
+        }
+    }
+
+    /// Does what has waited since [`Writer::hold`]: batches that follow each other in one commit.
+    pub fn let_go(&self) {
+        let Hand::Here(here) = &self.hand else { return };
+        let mut here = lock(here);
+        here.held = false;
+        let waiting = std::mem::take(&mut here.waiting);
+        here.work(waiting);
+    }
+
+    /// Whether the writer still takes work.
+    pub fn is_running(&self) -> bool {
+        match &self.hand {
+            Hand::Thread(_, thread) => lock(thread)
+                .as_ref()
+                .is_some_and(|thread| !thread.is_finished()),
+            Hand::Here(here) => lock(here).core.is_some(),
+        }
+    }
+
+    fn put(&self, job: Job) -> Result<(), ServiceError> {
+        match &self.hand {
+            Hand::Thread(queue, _) => queue.try_send(job).map_err(|_| ServiceError::Overloaded),
+            Hand::Here(here) => {
+                let mut here = lock(here);
+                if here.core.is_none() {
+                    return Err(ServiceError::Overloaded);
+                }
+                if here.held {
+                    here.waiting.push(job);
+                } else {
+                    here.work(vec![job]);
+                }
+                Ok(())
+            }
+        }
     }
 
     /// The state as of the last commit.
@@ -110,16 +184,23 @@ impl Writer {
     /// Storage's own, a full disk, a clock that jumped, or that the writer has stopped.
     pub async fn reconcile(&self, batch: PreparedBatch) -> Result<BatchOutcome, ServiceError> {
         let (reply, answer) = oneshot::channel();
-        self.queue
-            .try_send(Job::Batch(Box::new(batch), reply))
-            .map_err(|_| ServiceError::Overloaded)?;
+        self.put(Job::Batch(Box::new(batch), reply))?;
         answer.await.map_err(|_| ServiceError::Overloaded)?
     }
 
-    /// Ends the thread after what waits before; later work is turned away.
+    /// Ends the writer after what waits before, and waits until it has closed its file; later work is turned away.
     pub fn stop(&self) {
-        // A queue that is gone belongs to a writer that has stopped.
-        let _ = self.queue.send(Job::Stop);
+        match &self.hand {
+            Hand::Thread(queue, thread) => {
+                // A queue that is gone belongs to a writer that has stopped.
+                let _ = queue.send(Job::Stop);
+                if let Some(thread) = lock(thread).take() {
+                    // A writer that panicked has said so already.
+                    let _ = thread.join();
+                }
+            }
+            Hand::Here(here) => lock(here).work(vec![Job::Stop]),
+        }
     }
 
     /// An operator agrees that the clock is right as it is now, after a jump.
@@ -127,9 +208,7 @@ impl Writer {
     /// # Errors
     /// That the writer has stopped.
     pub fn agree_clock(&self) -> Result<(), ServiceError> {
-        self.queue
-            .try_send(Job::AgreeClock)
-            .map_err(|_| ServiceError::Overloaded)
+        self.put(Job::AgreeClock)
     }
 
     /// Runs `step` inside the write transaction, in its turn. Answers after the commit is durable.
@@ -141,8 +220,8 @@ impl Writer {
         step: impl FnOnce(&mut LogWriter<'_>, i64) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ServiceError> {
         let (reply, answer) = oneshot::channel();
-        let job = Job::Step(Box::new(move |thread| {
-            let result = thread.transact(step);
+        let job = Job::Step(Box::new(move |core| {
+            let result = core.transact(step);
             let lost = result
                 .as_ref()
                 .err()
@@ -151,57 +230,111 @@ impl Writer {
             let _ = reply.send(result);
             if lost { Err(DiskFailed) } else { Ok(()) }
         }));
-        self.queue
-            .try_send(job)
-            .map_err(|_| ServiceError::Overloaded)?;
+        self.put(job)?;
         answer.await.map_err(|_| ServiceError::Overloaded)?
     }
 }
 
-struct Thread {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The thread: takes jobs as they come, batches that wait in one group, until it is stopped or the disk fails.
+fn run(mut core: Core, jobs: &mpsc::Receiver<Job>) {
+    let mut next = jobs.recv().ok();
+    while let Some(job) = next.take() {
+        if core.take(job, || jobs.try_recv().ok(), &mut next).is_err() {
+            return;
+        }
+        if next.is_none() {
+            next = jobs.recv().ok();
+        }
+    }
+}
+
+impl Here {
+    /// The same without a thread.
+    fn work(&mut self, jobs: Vec<Job>) {
+        let mut jobs = jobs.into_iter();
+        let mut next = jobs.next();
+        while let (Some(job), Some(core)) = (next.take(), &mut self.core) {
+            if core.take(job, || jobs.next(), &mut next).is_err() {
+                self.core = None;
+            }
+            if next.is_none() {
+                next = jobs.next();
+            }
+        }
+    }
+}
+
+/// Why the writer ends.
+enum End {
+    Stopped,
+    DiskFailed,
+}
+
+impl From<DiskFailed> for End {
+    fn from(_: DiskFailed) -> Self {
+        tracing::error!("the writer stops: the disk failed, and nobody knows what is on it");
+        Self::DiskFailed
+    }
+}
+
+type Published = Arc<RwLock<Arc<WriterState>>>;
+type Commits = broadcast::Sender<Arc<WriterState>>;
+
+struct Core {
     setup: WriterSetup,
     state: WriterState,
     clock: ReceivedClock,
-    published: Arc<RwLock<Arc<WriterState>>>,
-    commits: broadcast::Sender<Arc<WriterState>>,
+    published: Published,
+    commits: Commits,
 }
 
-impl Thread {
-    fn run(mut self, jobs: &mpsc::Receiver<Job>) {
-        let mut next = jobs.recv().ok();
-        while let Some(job) = next.take() {
-            let ended = match job {
-                Job::Step(step) => step(&mut self),
-                Job::Stop => return,
-                Job::AgreeClock => {
-                    self.clock.agree();
-                    Ok(())
-                }
-                Job::Batch(batch, reply) => {
-                    let mut group = vec![(batch, reply)];
-                    while group.len() < GROUP_JOBS_MAX {
-                        match jobs.try_recv() {
-                            Ok(Job::Batch(batch, reply)) => group.push((batch, reply)),
-                            Ok(step) => {
-                                next = Some(step);
-                                break;
-                            }
-                            Err(_) => break,
+impl Core {
+    fn load(setup: WriterSetup) -> Result<(Self, Published, Commits), ServiceError> {
+        let state = WriterState::load(&setup.write)?;
+        let last_ms = setup.write.last_received_ms()?;
+        let clock = ReceivedClock::start(Arc::clone(&setup.clock), last_ms, setup.clock_agreed)?;
+        let published = Arc::new(RwLock::new(Arc::new(state.clone())));
+        let (commits, _) = broadcast::channel(256);
+        let core = Self {
+            setup,
+            state,
+            clock,
+            published: Arc::clone(&published),
+            commits: commits.clone(),
+        };
+        Ok((core, published, commits))
+    }
+
+    /// Does a job, and with a batch those that wait behind it; `next` becomes the job that ended the group.
+    fn take(
+        &mut self,
+        job: Job,
+        mut waiting: impl FnMut() -> Option<Job>,
+        next: &mut Option<Job>,
+    ) -> Result<(), End> {
+        match job {
+            Job::Step(step) => step(self)?,
+            Job::Stop => return Err(End::Stopped),
+            Job::AgreeClock => self.clock.agree(),
+            Job::Batch(batch, reply) => {
+                let mut group = vec![(batch, reply)];
+                while group.len() < GROUP_JOBS_MAX {
+                    match waiting() {
+                        Some(Job::Batch(batch, reply)) => group.push((batch, reply)),
+                        other => {
+                            *next = other;
+                            break;
                         }
                     }
-                    self.take_group(group)
                 }
-            };
-            if ended.is_err() {
-                tracing::error!(
-                    "the writer stops: the disk failed, and nobody knows what is on it"
-                );
-                return;
-            }
-            if next.is_none() {
-                next = jobs.recv().ok();
+                self.take_group(group)?;
             }
         }
+        Ok(())
     }
 
     /// Commits a group and answers each batch. When one of them cannot be done, each gets a transaction of its own,

@@ -55,6 +55,11 @@ fn a_server_killed_between_commit_and_reply_gives_the_same_verdicts_again_and_no
     assert_eq!((counts.records, counts.needs_repair), (3, 1));
     assert_eq!(phone.sync(&serving.url), Ok(0));
     serving.stop();
+    let left = data.path().join("districts/440399.db-wal");
+    assert!(
+        !left.exists(),
+        "a server that is asked to stop closes its files"
+    );
 
     let verified = run(&["verify", "--data", &data.text(), "--json"]);
     assert!(verified.success, "{}", verified.stdout);

@@ -33,7 +33,15 @@ fn one_request_is_a_whole_sync() {
         one.state_digest().expect("digest"),
         two.state_digest().expect("digest")
     );
+    assert_eq!(first.token(&evidence(server.now_ms)), None, "nobody asked");
+    first.want_token();
+    assert_eq!(sync(&mut server, &mut first, &mut one), 1);
     assert_eq!(first.token(&evidence(server.now_ms)), Some("token"));
+    assert_eq!(
+        sync(&mut server, &mut first, &mut one),
+        0,
+        "a token came, the wish has ended"
+    );
 }
 
 #[test]
