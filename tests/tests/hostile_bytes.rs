@@ -214,6 +214,13 @@ fn config(cases: u32) -> ProptestConfig {
     }
 }
 
+/// An answer whose check is right, so that what it says is looked at.
+fn checked_answer(fields: &[u8]) -> Vec<u8> {
+    let bytes = [b"GWR1", fields].concat();
+    let check = sync_core::wire::check_of(&bytes);
+    [&bytes[..], &check].concat()
+}
+
 proptest! {
     #![proptest_config(config(400))]
 
@@ -223,6 +230,7 @@ proptest! {
         for magic in [&b"GWQ1"[..], b"GWR1", &[1, 1]] {
             read_as_everything(&[magic, &bytes].concat());
         }
+        read_as_everything(&checked_answer(&bytes));
     }
 
     #[test]
@@ -230,6 +238,7 @@ proptest! {
         read_as_everything(&fields);
         read_as_everything(&[&[1, 1], &fields[..]].concat());
         read_as_everything(&[b"GWR1", &fields[..]].concat());
+        read_as_everything(&checked_answer(&fields));
         let mut request = b"GWQ1".to_vec();
         put_prefixed(&mut request, &fields);
         request.extend_from_slice(&tail);

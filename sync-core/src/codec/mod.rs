@@ -34,6 +34,9 @@ pub enum CodecError {
     /// The frame's magic, version or suite is not one that this reader knows.
     #[error("unknown frame version or suite")]
     UnknownVersion,
+    /// The bytes are not those that were sent: cut, or changed on their way.
+    #[error("the message was cut or changed on its way")]
+    Spoilt,
     /// A part of the frame is larger than its limit.
     #[error("{what} is larger than its limit of {limit}")]
     OverLimit {

@@ -8,7 +8,7 @@ mod response;
 pub use item::{EntryItem, ImageItem, Item, RulingItem, read_items, write_item};
 pub use receipt::{Receipt, SignedHead, WipeOrder};
 pub use request::{Cursor, RequestBody, SyncRequest};
-pub use response::{Status, SyncResponse};
+pub use response::{Status, SyncResponse, check_of};
 
 /// The protocol version that this crate speaks.
 pub const PROTOCOL: u32 = 1;

@@ -2,12 +2,22 @@
 
 use super::receipt::{Receipt, SignedHead, WipeOrder};
 use super::request::Cursor;
+use crate::change::Hash;
 use crate::codec::{CodecError, FieldWriter, Fields, take};
 use crate::digest::SetDigest;
 use crate::ids::{DocumentsVersion, Epoch, Pos, ReplicaNo, ScopeVersion, Seq};
 use crate::scope::Scope;
 
 const MAGIC: &[u8; 4] = b"GWR1";
+/// An answer ends in so many bytes of a hash over the rest. Fields may be left out, so a shorter answer could pass for a
+/// whole one, and items are not signed: what a bad proxy or a flipped bit made of an answer must change nothing.
+const CHECK_BYTES: usize = 8;
+
+/// What stands at the end of an answer whose other bytes are these.
+pub fn check_of(bytes: &[u8]) -> [u8; CHECK_BYTES] {
+    let hash = Hash::of(&[b"gridwork/answer/1", bytes]);
+    *hash.0.first_chunk().expect("BUG: a hash has 32 bytes")
+}
 
 /// What an answer as a whole says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,17 +127,29 @@ impl SyncResponse {
         if let Some(wipe) = &self.wipe {
             out.bytes(22, &wipe.encode());
         }
-        out.finish()
+        let mut bytes = out.finish();
+        let check = check_of(&bytes);
+        bytes.extend(check);
+        bytes
     }
 
     /// Reads an answer; says nothing about the signatures in it.
     ///
     /// # Errors
-    /// What is wrong with the bytes. A captive portal's page is [`CodecError::UnknownVersion`], never an answer.
+    /// What is wrong with the bytes. A captive portal's page is [`CodecError::UnknownVersion`], never an answer; one that was
+    /// cut or changed on its way is [`CodecError::Spoilt`].
     pub fn decode(mut bytes: &[u8]) -> Result<Self, CodecError> {
+        let whole = bytes;
         if bytes.len() < 4 || take(&mut bytes, 4)? != MAGIC {
             return Err(CodecError::UnknownVersion);
         }
+        let Some((told, check)) = whole.split_last_chunk::<CHECK_BYTES>() else {
+            return Err(CodecError::Truncated);
+        };
+        if check_of(told) != *check {
+            return Err(CodecError::Spoilt);
+        }
+        let bytes = told.get(MAGIC.len()..).ok_or(CodecError::Truncated)?;
         let fields = Fields::read(bytes, &[7])?;
         let number = |tag| Ok::<_, CodecError>(fields.optional_integer(tag)?.unwrap_or(0));
         let token = fields

@@ -216,7 +216,9 @@ pub fn dump(name: &str, bytes: &[u8]) -> String {
         "items" => out.items(bytes, 0),
         "response" => {
             out.line(&bytes[..4], 0, "magic \"GWR1\"");
-            out.fields(&bytes[4..], RESPONSE, 0);
+            let (fields, check) = bytes[4..].split_at(bytes.len() - 4 - 8);
+            out.fields(fields, RESPONSE, 0);
+            out.line(check, 0, "check");
         }
         other => panic!("no dump for {other}"),
     }
