@@ -7,6 +7,8 @@ mod copies;
 mod faults;
 #[path = "disk/power.rs"]
 mod power;
+#[path = "disk/real_stores.rs"]
+mod real_stores;
 #[path = "disk/sharing.rs"]
 mod sharing;
 #[path = "disk/workload.rs"]
