@@ -2,5 +2,6 @@
 
 pub mod bench;
 pub mod engine;
+pub mod sim;
 pub mod small_log;
 pub mod worked_conflicts;
