@@ -1,3 +1,21 @@
-//! The deterministic simulator.
+//! The deterministic simulator: one thread and virtual time a world; seed -> explicit plan -> run.
+//!
+//! A world is one server and some phones, each on an SQLite database of its own over a simulated disk that knows what
+//! was synced; the real sync-core, the real service and store. It lives through its plan under faults (safety), then all
+//! faults end and it must come to rest (liveness), then everything that was promised is looked for.
 
+pub mod campaign;
+mod check;
 pub mod disk;
+pub mod district;
+mod exchange;
+pub mod generate;
+mod incidents;
+pub mod marks;
+pub mod phone;
+pub mod plan;
+pub mod server;
+pub mod shrink;
+mod template;
+mod work;
+pub mod world;

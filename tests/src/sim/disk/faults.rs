@@ -136,6 +136,11 @@ impl Faults {
         self.fired.as_ref()
     }
 
+    /// Takes it off the record.
+    pub fn forget_fired(&mut self) {
+        self.fired = None;
+    }
+
     /// Whether no call can meet anything.
     pub fn is_empty(&self) -> bool {
         self.armed.is_empty()

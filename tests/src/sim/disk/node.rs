@@ -81,6 +81,11 @@ impl Node {
         self.machine.lock().faults.fired().cloned()
     }
 
+    /// Takes the latest fault that struck off the record.
+    pub fn forget_fired(&self) {
+        self.machine.lock().faults.forget_fired();
+    }
+
     /// The node is dead from now on: every call of every connection fails and changes nothing.
     pub fn die(&self) {
         self.machine.lock().dead = true;

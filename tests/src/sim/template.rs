@@ -1,0 +1,55 @@
+//! The beginning that all worlds share: a founded district and an enrolled phone for each of its people, made once a
+//! process and copied, since a campaign needs it thousands of times a minute.
+
+use super::disk::{Disk, Files};
+use super::district::BEGINS_MS;
+use super::phone::Phone;
+use super::server::Server;
+use server::clock::FixedClock;
+use server::demo::Dice;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use sync_core::ids::PersonId;
+
+/// See the module.
+pub struct Template {
+    /// The server's files.
+    pub server: Files,
+    /// The phones' files, by person.
+    pub phones: BTreeMap<u32, Files>,
+}
+
+impl Template {
+    /// The one template.
+    ///
+    /// # Panics
+    /// When the district cannot be made, which nothing after it would survive.
+    pub fn get() -> &'static Self {
+        static TEMPLATE: OnceLock<Template> = OnceLock::new();
+        TEMPLATE.get_or_init(Self::make)
+    }
+
+    fn make() -> Self {
+        let disk = Disk::install();
+        let node = disk.node("template.server");
+        let clock = Arc::new(FixedClock::at(BEGINS_MS));
+        let mut server = Server::new(node.clone(), clock, 0x74_656d_706c_6174_65);
+        server.found().expect("BUG: the small district is founded");
+        let mut phones = BTreeMap::new();
+        for person in 1..=12 {
+            let node = disk.node(&format!("template.phone{person}"));
+            let dice = Dice::new(0x7068_6f6e_6500 + u64::from(person));
+            let mut phone = Phone::enrol(&server, node.clone(), PersonId(person), dice)
+                .expect("BUG: a phone enrols");
+            // Closed, so that the copy is one file without a log beside it.
+            phone.replica = None;
+            phones.insert(person, node.snapshot());
+        }
+        server.stop();
+        server.drop_process();
+        Self {
+            server: node.snapshot(),
+            phones,
+        }
+    }
+}

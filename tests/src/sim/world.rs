@@ -1,0 +1,313 @@
+//! A world: one server, some phones, what passes between them, and a private note of all that was made and promised.
+//!
+//! It knows no fault by itself: [`super::plan`] says what happens, [`super::exchange`] carries messages,
+//! [`super::incidents`] breaks things, [`super::check`] looks at the end.
+
+use super::disk::{Disk, Files};
+use super::district::BEGINS_MS;
+use super::marks::Marks;
+use super::phone::Phone;
+use super::plan::{DiskFault, Event, Plan, Work};
+use super::server::Server;
+use super::template::Template;
+use server::clock::FixedClock;
+use server::demo::Dice;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use sync_core::change::Hash;
+use sync_core::ids::{PersonId, Pos, RecordId, ReplicaId, Seq, UnitId};
+use sync_core::replica::MakeError;
+
+/// Phones that a world holds at most; more are not enrolled.
+pub const PHONES_MAX: usize = 14;
+
+/// One change as its author remembers it.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// The text that stands in it and in no other.
+    pub mark: String,
+    /// The name it was made under, and its place in the chain.
+    pub id: (ReplicaId, Seq),
+    /// Its hash, which tells it from a clone's.
+    pub hash: Hash,
+    /// Whether it is known to have reached the disk: the call that made it returned, or it was found there.
+    pub is_certain: bool,
+    /// The epoch in which the server last acknowledged it.
+    pub acknowledged: Option<u32>,
+}
+
+/// A verdict that left the server.
+#[derive(Clone, Debug)]
+pub struct Promise {
+    /// In which epoch.
+    pub epoch: u32,
+    /// The answer and the time that it fixed.
+    pub bytes: Vec<u8>,
+}
+
+/// Something on its way.
+pub enum Flight {
+    /// A request; its answer goes to the phone when somebody still waits for it.
+    Request {
+        /// Whose.
+        phone: usize,
+        /// Its number; `None` when nobody waits for the answer.
+        request_no: Option<u64>,
+        /// The body.
+        bytes: Vec<u8>,
+    },
+    /// An answer.
+    Answer {
+        /// For whom.
+        phone: usize,
+        /// The number of its request.
+        request_no: u64,
+        /// The body.
+        bytes: Vec<u8>,
+    },
+}
+
+/// How a world ended.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Promises that were broken, each in a sentence.
+    pub violations: Vec<String>,
+    /// Changes that were made.
+    pub changes: u64,
+    /// Faults that struck, by name.
+    pub faults: BTreeMap<&'static str, u64>,
+    /// Situations that came about.
+    pub marks: Marks,
+    /// A hash over all that happened: the same for the same plan and code.
+    pub trace: String,
+    /// Entries of the log at the end.
+    pub entries: u64,
+    /// The log itself, a line an entry, when a promise was broken.
+    pub log: Vec<String>,
+}
+
+/// See the module.
+pub struct World {
+    pub(super) disk: &'static Disk,
+    pub(super) name: String,
+    pub(super) server: Server,
+    pub(super) server_fault: Option<(DiskFault, u32)>,
+    pub(super) server_copy: Option<Files>,
+    /// The head before the call in which the server died.
+    pub(super) server_head_at_death: Option<Pos>,
+    pub(super) phones: Vec<Phone>,
+    pub(super) made: Vec<Made>,
+    pub(super) by_id: BTreeMap<(ReplicaId, Seq), Vec<usize>>,
+    pub(super) reports: Vec<(RecordId, UnitId)>,
+    pub(super) promises: BTreeMap<(ReplicaId, Seq), Promise>,
+    pub(super) flights: Vec<(usize, Flight)>,
+    pub(super) event: usize,
+    pub(super) dice: Dice,
+    pub(super) outcome: Outcome,
+    trace: Hash,
+}
+
+/// Node names must not meet those of a world in another thread.
+static WORLDS: AtomicU64 = AtomicU64::new(0);
+
+impl World {
+    /// A world at its beginning: the small district with its phones enrolled.
+    pub fn new(plan: &Plan) -> Self {
+        let disk = Disk::install();
+        let name = format!("w{}", WORLDS.fetch_add(1, Ordering::Relaxed));
+        let clock = Arc::new(FixedClock::at(BEGINS_MS));
+        let template = Template::get();
+        let node = disk.node(&format!("{name}.server"));
+        node.restore(&template.server);
+        let mut server = Server::new(node, clock, plan.seed);
+        server
+            .start(false)
+            .expect("BUG: the template's server starts");
+        let mut world = Self {
+            disk,
+            name,
+            server,
+            server_fault: None,
+            server_copy: None,
+            server_head_at_death: None,
+            phones: Vec::new(),
+            made: Vec::new(),
+            by_id: BTreeMap::new(),
+            reports: Vec::new(),
+            promises: BTreeMap::new(),
+            flights: Vec::new(),
+            event: 0,
+            dice: Dice::new(plan.seed ^ 0x776f_726c_64),
+            outcome: Outcome::default(),
+            trace: Hash::ZERO,
+        };
+        for person in &plan.phones {
+            let files = template
+                .phones
+                .get(person)
+                .expect("BUG: a plan names a person of the small district");
+            let node = world.new_node();
+            let dice = Dice::new(plan.seed ^ (u64::from(*person) << 40));
+            let phone = Phone::from_files(node, PersonId(*person), files, dice)
+                .expect("BUG: the template's phones open");
+            world.phones.push(phone);
+        }
+        world
+    }
+
+    pub(super) fn new_node(&self) -> super::disk::Node {
+        self.disk
+            .node(&format!("{}.phone{}", self.name, self.phones.len()))
+    }
+
+    /// Lives through a plan and looks at the end.
+    pub fn run(plan: &Plan) -> Outcome {
+        let mut world = Self::new(plan);
+        for (index, event) in plan.events.iter().enumerate() {
+            world.event = index;
+            if let Some(name) = event.fault() {
+                // Disk faults count when they strike.
+                if !matches!(event, Event::PhoneDisk { .. } | Event::ServerDisk { .. }) {
+                    *world.outcome.faults.entry(name).or_default() += 1;
+                }
+            }
+            world.land_flights();
+            world.happen(event);
+            world.tend();
+            world.note_trace(event);
+            if !world.outcome.violations.is_empty() {
+                return world.end();
+            }
+        }
+        world.event = plan.events.len();
+        world.heal();
+        world.settle();
+        // What did not come to rest fails every later check as well, and says nothing by it.
+        if world.outcome.violations.is_empty() {
+            world.check();
+        }
+        world.end()
+    }
+
+    fn end(mut self) -> Outcome {
+        self.outcome.trace = self.trace.to_string();
+        if !self.outcome.violations.is_empty() {
+            self.outcome.log = self.describe_log();
+        }
+        self.outcome.changes = self.made.iter().filter(|made| made.is_certain).count() as u64;
+        self.server.node.die();
+        self.server.drop_process();
+        self.server.node.remove();
+        for phone in &mut self.phones {
+            phone.node.die();
+            phone.replica = None;
+            phone.node.remove();
+        }
+        self.outcome
+    }
+
+    /// A promise was broken.
+    pub(super) fn violation(&mut self, text: impl std::fmt::Display) {
+        if self.outcome.violations.len() < 10 {
+            self.outcome
+                .violations
+                .push(format!("event {}: {text}", self.event));
+        }
+    }
+
+    pub(super) fn mark(&mut self, name: &'static str) {
+        self.outcome.marks.hit(name);
+    }
+
+    fn note_trace(&mut self, event: &Event) {
+        let head = self.server.district().map_or((0, Hash::ZERO), |district| {
+            let head = district.state().head;
+            (head.0.0, head.1)
+        });
+        let line = format!("{event:?} {} {} {}", head.0, head.1, self.made.len());
+        self.trace = Hash::of(&[&self.trace.0, line.as_bytes()]);
+    }
+
+    /// The phone that an event names: numbers go round.
+    pub(super) fn phone_of(&self, number: u8) -> usize {
+        usize::from(number) % self.phones.len()
+    }
+
+    fn happen(&mut self, event: &Event) {
+        match *event {
+            Event::Work { phone, work, pick } => self.work(self.phone_of(phone), work, pick),
+            Event::Sync { phone, fate } => self.sync(self.phone_of(phone), fate),
+            Event::Together { phone, count } => self.together(phone, count),
+            Event::Pass { ms } => self.server.clock.advance_ms(ms),
+            _ => self.incident(event),
+        }
+    }
+
+    /// Makes one change and notes it.
+    fn work(&mut self, index: usize, work: Work, pick: u32) {
+        if self.phones[index].gone || self.phones[index].replica.is_none() {
+            return;
+        }
+        let Some(mut wish) = self.wish(index, work, pick) else {
+            return;
+        };
+        wish.draft.open = serde_json::to_vec(&wish.fields).expect("BUG: fields are JSON");
+        let (record, unit) = (wish.draft.record, wish.draft.unit);
+        let at = self.phones[index].clocks(&self.server);
+        if self.phones[index].clock_off_ms.abs() > 300 * 86_400_000 {
+            self.mark("clock_a_year_off");
+        }
+        let Some(replica) = &mut self.phones[index].replica else {
+            return;
+        };
+        let id = replica.replica_id();
+        match replica.make_change(wish.draft, at) {
+            Ok(seq) => {
+                let head = replica.head().map_or(Hash::ZERO, |(_, hash)| hash);
+                self.note_made(index, wish.mark, (id, seq), head, true);
+                if matches!(work, Work::Report | Work::Sealed) {
+                    self.reports.push((record, unit));
+                }
+            }
+            Err(MakeError::Invalid(problems)) => {
+                self.violation(format!(
+                    "phone {index} refused its own {work:?}: {problems:?}"
+                ));
+            }
+            Err(MakeError::Replica(error)) => {
+                let seq = Seq(self.phones[index].last_made.1.0 + 1);
+                // It may be on the disk all the same.
+                self.phones[index].last_made.2 = true;
+                self.note_made(index, wish.mark, (id, seq), Hash::ZERO, false);
+                if self.phones[index].node.is_dead() {
+                    self.mark("phone_crash_while_making");
+                }
+                self.phone_failed(index, &error);
+            }
+        }
+    }
+
+    fn note_made(
+        &mut self,
+        index: usize,
+        mark: String,
+        id: (ReplicaId, Seq),
+        hash: Hash,
+        is_certain: bool,
+    ) {
+        let number = self.made.len();
+        self.made.push(Made {
+            mark,
+            id,
+            hash,
+            is_certain,
+            acknowledged: None,
+        });
+        self.by_id.entry(id).or_default().push(number);
+        if is_certain {
+            self.phones[index].holds.insert(number);
+            self.phones[index].last_made = (id.0, id.1, false);
+        }
+    }
+}
