@@ -311,7 +311,7 @@ impl World {
         !self.server.is_up() || self.server.node.is_dead() || self.server.node.fired().is_some()
     }
 
-    fn deliver(&mut self, bytes: &[u8]) -> Delivered {
+    pub(super) fn deliver(&mut self, bytes: &[u8]) -> Delivered {
         let head = self
             .server
             .district()
@@ -525,6 +525,8 @@ impl World {
             Ok(Wipe::Waits { .. }) => self.mark("revoked_handed_in"),
             Ok(Wipe::Wiped) => {
                 phone.gone = true;
+                // What a restored server then misses, this phone cannot bring back.
+                phone.holds.clear();
                 self.mark("wiped");
             }
             Err(error) => self.phone_failed(index, &error),

@@ -521,7 +521,4 @@ impl World {
         self.mark("restored");
         self.start_server(true);
     }
-
-    /// See [`Event::Rogue`].
-    fn rogue(&mut self, _pick: u32) {}
 }

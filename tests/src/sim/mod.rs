@@ -14,6 +14,7 @@ mod incidents;
 pub mod marks;
 pub mod phone;
 pub mod plan;
+mod rogue;
 pub mod server;
 pub mod shrink;
 mod template;

@@ -4,6 +4,7 @@
 use super::disk::{Disk, Files};
 use super::district::BEGINS_MS;
 use super::phone::Phone;
+use super::rogue::{self, Rogue};
 use super::server::Server;
 use server::clock::FixedClock;
 use server::demo::Dice;
@@ -17,6 +18,8 @@ pub struct Template {
     pub server: Files,
     /// The phones' files, by person.
     pub phones: BTreeMap<u32, Files>,
+    /// Who keeps to no rule.
+    pub rogue: Rogue,
 }
 
 impl Template {
@@ -35,12 +38,15 @@ impl Template {
         let clock = Arc::new(FixedClock::at(BEGINS_MS));
         let mut server = Server::new(node.clone(), clock, 0x74_656d_706c_6174_65);
         server.found().expect("BUG: the small district is founded");
-        let mut phones = BTreeMap::new();
+        let (mut phones, mut rogue) = (BTreeMap::new(), None);
         for person in 1..=12 {
             let node = disk.node(&format!("template.phone{person}"));
             let dice = Dice::new(0x7068_6f6e_6500 + u64::from(person));
             let mut phone = Phone::enrol(&server, node.clone(), PersonId(person), dice)
                 .expect("BUG: a phone enrols");
+            if person == rogue::PERSON {
+                rogue = phone.replica.as_ref().map(Rogue::of);
+            }
             // Closed, so that the copy is one file without a log beside it.
             phone.replica = None;
             phones.insert(person, node.snapshot());
@@ -50,6 +56,7 @@ impl Template {
         Self {
             server: node.snapshot(),
             phones,
+            rogue: rogue.expect("BUG: the rogue's person has a phone"),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::district::BEGINS_MS;
 use super::marks::Marks;
 use super::phone::Phone;
 use super::plan::{DiskFault, Event, Plan, Work};
+use super::rogue::Rogue;
 use super::server::Server;
 use super::template::Template;
 use server::clock::FixedClock;
@@ -104,6 +105,7 @@ pub struct World {
     pub(super) flights: Vec<(usize, Flight)>,
     pub(super) event: usize,
     pub(super) dice: Dice,
+    pub(super) rogue: Rogue,
     pub(super) outcome: Outcome,
     trace: Hash,
 }
@@ -139,6 +141,7 @@ impl World {
             flights: Vec::new(),
             event: 0,
             dice: Dice::new(plan.seed ^ 0x776f_726c_64),
+            rogue: template.rogue.clone(),
             outcome: Outcome::default(),
             trace: Hash::ZERO,
         };
