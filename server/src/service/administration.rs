@@ -485,8 +485,10 @@ async fn revoke_replica(district: &District, replica: ReplicaId) -> Result<Value
 }
 
 async fn list_inbox(district: &Arc<District>) -> Result<Value, ServiceError> {
+    let reader = Arc::clone(district);
     let rows = district
-        .read(|read, _| {
+        .read(move |read, state| {
+            let view = reader.view(read, state);
             let mut rows = Vec::new();
             for held in read.list_held(i64::MAX, 500)? {
                 let Some(entry) = read.find_entry(held.pos)? else {
@@ -498,7 +500,7 @@ async fn list_inbox(district: &Arc<District>) -> Result<Value, ServiceError> {
                     "person": entry.person, "replica": entry.replica, "seq": entry.seq,
                     "intent": header.as_ref().map(|header| header.intent.clone()),
                     "record": header.as_ref().map(|header| header.record),
-                    "problems": entry.answer.problems,
+                    "problems": view.present(&entry)?.answer.problems,
                 }));
             }
             Ok(rows)

@@ -8,7 +8,7 @@ use sync_core::change::{ChangeId, FramedChange, Header, Needs, Part, PartClass};
 use sync_core::decide::{Context, Decision, Prepared, admit, prepare};
 use sync_core::directory::{Directory, Replica};
 use sync_core::documents::Documents;
-use sync_core::entry::{EntryKind, Ruling};
+use sync_core::entry::{EntryKind, Ruling, RulingKind};
 use sync_core::ids::{LogPlace, Pos, ReplicaNo, Seq};
 use sync_core::merge::{Event, RecordState, Stamp, fold};
 use sync_core::time::{Evidence, Interval};
@@ -29,6 +29,28 @@ pub struct LogView<'a> {
     pub head: Pos,
     /// The range that is being taken, whose receipt is not written yet; `None` for readers.
     pub open_range: Option<OpenRange>,
+}
+
+/// Where a change stands.
+#[derive(Clone, Debug)]
+pub struct Present {
+    /// How it was ruled about last; `None` when nobody has.
+    pub ruling: Option<RulingKind>,
+    /// The answer that holds.
+    pub answer: Answer,
+}
+
+impl Present {
+    /// Whether nobody has ended it: a release may still be followed by another ruling.
+    pub fn is_open(&self) -> bool {
+        matches!(self.ruling, None | Some(RulingKind::Released))
+    }
+
+    /// As what it waits; `None` when it does not.
+    pub fn waits_as(&self) -> Option<Verdict> {
+        let waits = matches!(self.answer.verdict, Verdict::Held | Verdict::Quarantined);
+        (waits && self.is_open()).then_some(self.answer.verdict)
+    }
 }
 
 /// A range of a replica's changes that is being appended at contiguous places.
@@ -98,7 +120,7 @@ impl LogView<'_> {
             context.needs_in_force = self.needs_in_force(header)?;
             context.origin_admitted = self.origin_admitted(header)?;
             if let Some(repairs) = header.repairs {
-                let repaired = self.find_quarantined(repairs, replica)?;
+                let repaired = self.find_repairable(repairs, replica)?;
                 context.repairs_quarantined = repaired.is_some();
                 context.time_ms = time_ms.or(repaired.map(|entry| entry.time_ms));
             }
@@ -151,19 +173,7 @@ impl LogView<'_> {
         if entry.answer.verdict.is_in_force() {
             return Ok(true);
         }
-        let Some(ruling) = self
-            .read
-            .find_ruling(entry.pos)?
-            .filter(|ruling| *ruling <= self.head)
-        else {
-            return Ok(false);
-        };
-        let ruling = self
-            .read
-            .find_entry(ruling)?
-            .map(|entry| read_ruling(&entry))
-            .transpose()?;
-        Ok(ruling.is_some_and(|ruling| ruling.verdict.is_in_force()))
+        Ok(self.present(&entry)?.answer.verdict.is_in_force())
     }
 
     /// The entry of a change, if the log has it before the place.
@@ -201,24 +211,67 @@ impl LogView<'_> {
             .is_some_and(|entry| entry.hash == origin.hash))
     }
 
-    /// The quarantined change of the same person that a repair names, while it still is.
-    pub(super) fn find_quarantined(
+    /// Where a change stands before the next place: as the newest ruling about it left it, or as it was first answered.
+    ///
+    /// # Errors
+    /// Storage's own, or a corrupt row.
+    pub fn present(&self, entry: &EntryRow) -> Result<Present, StoreError> {
+        let Some(pos) = self.read.find_ruling(entry.pos, self.head)? else {
+            return Ok(Present {
+                ruling: None,
+                answer: entry.answer.clone(),
+            });
+        };
+        let ruling = self
+            .read
+            .find_entry(pos)?
+            .filter(|ruling| ruling.kind == EntryKind::Ruling)
+            .and_then(|ruling| read_ruling(&ruling).ok())
+            .filter(|ruling| ruling.of == entry.pos)
+            .ok_or_else(|| {
+                StoreError::corrupt("ruled", entry.pos, "the log has no such ruling")
+            })?;
+        Ok(Present {
+            ruling: Some(ruling.ruling),
+            answer: ruling.answer(),
+        })
+    }
+
+    /// The change of the same person that a repair names, while it is quarantined or not applied and nobody ended it.
+    pub(super) fn find_repairable(
         &self,
         repairs: ChangeId,
         author: &Replica,
     ) -> Result<Option<EntryRow>, StoreError> {
-        let Some(entry) = self.find_change(repairs)? else {
+        self.find_own(repairs, author, |verdict| {
+            matches!(verdict, Verdict::Quarantined | Verdict::NotApplied)
+        })
+    }
+
+    /// The same for a repair that a restore had lost: it was taken when what it repairs was quarantined, which may be
+    /// held still, or again, in the restored log.
+    pub(super) fn find_repaired_before(
+        &self,
+        repairs: ChangeId,
+        author: &Replica,
+    ) -> Result<Option<EntryRow>, StoreError> {
+        self.find_own(repairs, author, |verdict| !verdict.is_in_force())
+    }
+
+    fn find_own(
+        &self,
+        change: ChangeId,
+        author: &Replica,
+        stands: impl FnOnce(Verdict) -> bool,
+    ) -> Result<Option<EntryRow>, StoreError> {
+        let Some(entry) = self
+            .find_change(change)?
+            .filter(|entry| entry.person == author.person)
+        else {
             return Ok(None);
         };
-        let ruled = self
-            .read
-            .find_ruling(entry.pos)?
-            .is_some_and(|ruling| ruling <= self.head);
-        let waits = matches!(
-            entry.answer.verdict,
-            Verdict::Quarantined | Verdict::NotApplied
-        );
-        Ok((waits && !ruled && entry.person == author.person).then_some(entry))
+        let present = self.present(&entry)?;
+        Ok((present.is_open() && stands(present.answer.verdict)).then_some(entry))
     }
 
     /// What a held change waits for.

@@ -292,7 +292,8 @@ impl<'a> LogWriter<'a> {
         if ruling.ruling == RulingKind::Erased {
             self.write.erase_sealed(ruling.of)?;
         } else {
-            self.write.end_held(ruling.of, pos)?;
+            self.write
+                .insert_ruled(ruling.of, pos, ruling.waits_on())?;
         }
         let body = serde_json::to_vec(ruling).expect("BUG: a ruling is always JSON");
         let appended = NewEntry {

@@ -1,6 +1,7 @@
 //! `gridwork verify` over a district that phones have filled: it agrees with what the engine wrote, and finds every change
 //! made behind the engine's back.
 
+mod after_release;
 mod cases;
 mod command;
 mod day;

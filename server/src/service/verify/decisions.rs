@@ -96,7 +96,14 @@ impl Pass<'_> {
                 };
                 self.add_to_record(entry, row.as_ref(), header.unit, after);
                 self.check_origin(entry, header)?;
-                self.note_repair(entry.pos, header, &replica, entry.answer.verdict)?;
+                let taken_back = entry.first_place.is_some();
+                self.note_repair(
+                    entry.pos,
+                    header,
+                    &replica,
+                    entry.answer.verdict,
+                    taken_back,
+                )?;
             }
         }
         self.check_waiting(entry)
