@@ -2,6 +2,7 @@
 //! made behind the engine's back.
 
 mod after_release;
+mod after_restore;
 mod cases;
 mod command;
 mod day;

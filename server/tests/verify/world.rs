@@ -218,6 +218,21 @@ impl World {
         copy_data(self.data.path())
     }
 
+    /// The server after its disk was lost and an older copy took its place; the control file is that of today.
+    pub fn put_back(self, backup: &TempDir) -> Self {
+        let data = self.copy();
+        std::fs::copy(
+            district_path(backup.path(), CODE),
+            district_path(data.path(), CODE),
+        )
+        .expect("put back");
+        let options = OpenOptions {
+            restored: true,
+            ..OpenOptions::default()
+        };
+        Self::open(data, self.clock.clone(), self.entropy.clone(), options)
+    }
+
     /// Verifies the data as it is, while the engine has it open.
     pub fn verify(&self) -> DistrictReport {
         verify_data(self.data.path(), Known::default())
