@@ -494,7 +494,7 @@ async fn list_inbox(district: &Arc<District>) -> Result<Value, ServiceError> {
                 let Some(entry) = read.find_entry(held.pos)? else {
                     continue;
                 };
-                let header = super::context::prepare_again(&entry).header;
+                let header = view.prepare_again(&entry).header;
                 rows.push(json!({
                     "pos": held.pos, "verdict": held.verdict, "since_ms": held.since_ms,
                     "person": entry.person, "replica": entry.replica, "seq": entry.seq,

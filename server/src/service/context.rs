@@ -10,6 +10,7 @@ use sync_core::directory::{Directory, Replica};
 use sync_core::documents::Documents;
 use sync_core::entry::{EntryKind, Ruling, RulingKind};
 use sync_core::ids::{LogPlace, Pos, ReplicaNo, Seq};
+use sync_core::kinds::KnownIntents;
 use sync_core::merge::{Event, RecordState, Stamp, fold};
 use sync_core::time::{Evidence, Interval};
 use sync_core::verdict::{Answer, Verdict};
@@ -86,6 +87,11 @@ pub struct BatchEvidence<'a> {
 }
 
 impl LogView<'_> {
+    /// Reads a stored change with what the server knows at the next place.
+    pub fn prepare_again(&self, entry: &EntryRow) -> Prepared {
+        prepare_again(entry, self.facts.known_at(self.head.next()))
+    }
+
     /// Decides a change at the next place.
     ///
     /// # Errors
@@ -228,9 +234,7 @@ impl LogView<'_> {
             .filter(|ruling| ruling.kind == EntryKind::Ruling)
             .and_then(|ruling| read_ruling(&ruling).ok())
             .filter(|ruling| ruling.of == entry.pos)
-            .ok_or_else(|| {
-                StoreError::corrupt("ruled", entry.pos, "the log has no such ruling")
-            })?;
+            .ok_or_else(|| StoreError::corrupt("ruled", entry.pos, "the log has no such ruling"))?;
         Ok(Present {
             ruling: Some(ruling.ruling),
             answer: ruling.answer(),
@@ -407,7 +411,7 @@ impl LogView<'_> {
         entry: &EntryRow,
         ruling: Option<(Pos, &Ruling)>,
     ) -> Result<Option<Event>, StoreError> {
-        let prepared = prepare_again(entry);
+        let prepared = self.prepare_again(entry);
         let (Some(header), Some(intent), Some(payload)) =
             (prepared.header, prepared.intent, prepared.payload)
         else {
@@ -427,8 +431,8 @@ impl LogView<'_> {
     }
 }
 
-/// Reads a stored change the way it was read when it came.
-pub fn prepare_again(entry: &EntryRow) -> Prepared {
+/// Reads a stored change as a program that knows these intents.
+pub fn prepare_again(entry: &EntryRow, known: KnownIntents) -> Prepared {
     let parts = entry.body.as_deref().map(|bytes| Part {
         class: PartClass::OPEN,
         salt: None,
@@ -438,7 +442,7 @@ pub fn prepare_again(entry: &EntryRow) -> Prepared {
         header: &entry.header,
         parts: parts.into_iter().collect(),
     };
-    prepare(&framed, entry.seq, entry.hash)
+    prepare(&framed, entry.seq, entry.hash, known)
 }
 
 /// The ruling that an entry holds.

@@ -292,8 +292,7 @@ impl<'a> LogWriter<'a> {
         if ruling.ruling == RulingKind::Erased {
             self.write.erase_sealed(ruling.of)?;
         } else {
-            self.write
-                .insert_ruled(ruling.of, pos, ruling.waits_on())?;
+            self.write.insert_ruled(ruling.of, pos, ruling.waits_on())?;
         }
         let body = serde_json::to_vec(ruling).expect("BUG: a ruling is always JSON");
         let appended = NewEntry {

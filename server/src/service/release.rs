@@ -1,6 +1,6 @@
 //! What waits and what ends the waiting: held and quarantined changes, repairs, releases at a new place.
 
-use super::context::{BatchEvidence, LogView, prepare_again, stored_evidence};
+use super::context::{BatchEvidence, LogView, stored_evidence};
 use super::log_writer::LogWriter;
 use crate::store::StoreError;
 use crate::store::sqlite::WaitKey;
@@ -114,11 +114,7 @@ impl LogWriter<'_> {
         self.release_all(keys.into(), now_ms)
     }
 
-    fn release_all(
-        &mut self,
-        mut keys: VecDeque<WaitKey>,
-        now_ms: i64,
-    ) -> Result<(), StoreError> {
+    fn release_all(&mut self, mut keys: VecDeque<WaitKey>, now_ms: i64) -> Result<(), StoreError> {
         while let Some(key) = keys.pop_front() {
             if !self.is_waited_for(&key) {
                 continue;
@@ -137,7 +133,7 @@ impl LogWriter<'_> {
             .write()
             .find_entry(pos)?
             .ok_or_else(|| StoreError::corrupt("held", pos, "the log has no such entry"))?;
-        let change = prepare_again(&entry);
+        let change = self.view().prepare_again(&entry);
         let Some(header) = &change.header else {
             return Ok(Vec::new());
         };

@@ -1,7 +1,6 @@
 //! Rulings by a person: a held or quarantined change is admitted or rejected with a reason; sealed parts are erased.
 
 use super::ServiceError;
-use super::context::prepare_again;
 use super::district::District;
 use super::log_writer::LogWriter;
 use crate::store::StoreError;
@@ -110,7 +109,7 @@ fn rule(
                 .map(|row| log.view().load_state(row))
                 .transpose()?
                 .flatten();
-            match admitted_verdict(&prepare_again(&entry), state.as_ref()) {
+            match admitted_verdict(&log.view().prepare_again(&entry), state.as_ref()) {
                 Some(verdict) => (verdict, Vec::new()),
                 None => {
                     return Ok(Err(ServiceError::Conflict {
@@ -138,7 +137,7 @@ fn rule(
     };
     let pos = log.rule(&ruling, now_ms)?;
     if request.ruling == RulingKind::Admitted
-        && let Some(header) = prepare_again(&entry).header
+        && let Some(header) = log.view().prepare_again(&entry).header
     {
         log.release_after_ruling(&header, entry.replica, entry.seq, now_ms)?;
     }

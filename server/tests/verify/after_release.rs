@@ -26,9 +26,10 @@ impl Late {
     fn new() -> Self {
         let mut day = Day::new();
         let record = day.world.new_record();
-        let change = day
-            .bo
-            .make(&day.world, sealed(amendment(record, day.grid, "先到的修改")));
+        let change = day.bo.make(
+            &day.world,
+            sealed(amendment(record, day.grid, "先到的修改")),
+        );
         day.bo.sync(&day.world);
         let pos = day.world.last_pos(day.bo.no());
         assert_eq!(standing(&day, change.seq), Standing::Held);
@@ -51,7 +52,10 @@ impl Late {
         let view = self.day.stranger.replica.record_view(self.record);
         let state = view.expect("view").expect("the report").state;
         let values = state.values("title");
-        values.iter().map(|(_, value)| value.get().to_owned()).collect()
+        values
+            .iter()
+            .map(|(_, value)| value.get().to_owned())
+            .collect()
     }
 }
 

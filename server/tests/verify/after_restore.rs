@@ -79,7 +79,8 @@ fn a_repair_that_comes_back_before_what_it_repairs_is_released_ends_it_all_the_s
 #[test]
 fn a_ruling_that_a_restore_lost_holds_no_more_and_its_author_sees_that() {
     let mut day = Day::new();
-    day.anna.create(&day.world, day.world.new_record(), day.grid, "别的");
+    day.anna
+        .create(&day.world, day.world.new_record(), day.grid, "别的");
     let (record, change) = amend_early(&mut day);
     day.stranger
         .create(&day.world, record, day.other_grid, "别的网格的上报");

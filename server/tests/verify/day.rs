@@ -30,7 +30,11 @@ pub struct Day {
 impl Day {
     /// Units, people and phones; no work yet.
     pub fn new() -> Self {
-        let world = World::new();
+        Self::in_world(World::new())
+    }
+
+    /// The same where the server is another one.
+    pub fn in_world(world: World) -> Self {
         let town = world.add_unit(1, "001", "town");
         let community = world.add_unit(town.0, "001", "community");
         let grid = world.add_unit(community.0, "001", "grid");

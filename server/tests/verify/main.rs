@@ -8,6 +8,7 @@ mod command;
 mod day;
 mod defects;
 mod honest;
+mod known_intents;
 mod phone;
 mod tampering;
 mod world;

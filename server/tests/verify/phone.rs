@@ -5,6 +5,7 @@ use rusqlite::backup::Backup;
 use serde_json::Value;
 use sync_core::change::{ChangeId, Needs, PartClass};
 use sync_core::ids::{PersonId, RecordId, ReplicaNo, Seq, UnitId};
+use sync_core::kinds::KnownIntents;
 use sync_core::replica::{Condition, Draft, ForkIdentity, Replica, SealedDraft};
 use sync_core::session::Session;
 
@@ -22,6 +23,15 @@ impl Phone {
         let replica = Replica::create(connection, &world.enrol(person)).expect("create");
         Self {
             replica,
+            session: Session::new("test"),
+        }
+    }
+
+    /// The phone after its app was replaced by one that knows these intents.
+    pub fn knowing(self, known: KnownIntents) -> Self {
+        let connection = self.replica.into_connection();
+        Self {
+            replica: Replica::open_knowing(connection, known).expect("open"),
             session: Session::new("test"),
         }
     }

@@ -18,6 +18,7 @@ use server::store::sqlite::DistrictRead;
 use sync_core::change::{Hash, SigningKey, VerifyingKey};
 use sync_core::entry::RulingKind;
 use sync_core::ids::{DistrictId, Epoch, PersonId, Pos, RecordId, ReplicaId, ReplicaNo, UnitId};
+use sync_core::kinds::KnownIntents;
 use sync_core::replica::Enrolment;
 use sync_core::time::Evidence;
 use tempfile::TempDir;
@@ -37,12 +38,35 @@ pub struct World {
 impl World {
     /// An empty district.
     pub fn new() -> Self {
+        Self::new_knowing(KnownIntents::ALL)
+    }
+
+    /// An empty district whose server knows these intents only.
+    pub fn new_knowing(known: KnownIntents) -> Self {
         let data = tempfile::tempdir().expect("a directory");
         let clock = Arc::new(FixedClock::at(START_MS));
         let entropy = Arc::new(SeededEntropy::new(11));
         let zone = "Asia/Shanghai";
         Gridwork::init(data.path(), CODE, "示范区", zone, &*clock, &*entropy).expect("init");
-        Self::open(data, clock, entropy, OpenOptions::default())
+        let options = OpenOptions {
+            known,
+            ..OpenOptions::default()
+        };
+        Self::open(data, clock, entropy, options)
+    }
+
+    /// The same data, under a server that knows these intents.
+    pub fn under(self, known: KnownIntents) -> Self {
+        let options = OpenOptions {
+            known,
+            ..OpenOptions::default()
+        };
+        Self::open(
+            self.copy(),
+            self.clock.clone(),
+            self.entropy.clone(),
+            options,
+        )
     }
 
     pub fn open(

@@ -80,7 +80,7 @@ impl Replica {
         meta.condition = Condition::Ok;
         meta.safe_seq = Seq(0);
         meta.save(&transaction)?;
-        let new = Identity::load(&transaction)?;
+        let new = Identity::load(&transaction, old.known)?;
         let unreceived = Own::select(
             &transaction,
             "o.chain = ?1 AND (o.answer IS NULL OR o.again = 1)",

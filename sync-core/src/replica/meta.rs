@@ -7,6 +7,7 @@ use crate::ids::{
     DistrictId, DocumentsVersion, Epoch, LogPlace, PersonId, Pos, ReplicaId, ReplicaNo,
     ScopeVersion, Seq,
 };
+use crate::kinds::KnownIntents;
 use crate::scope::Scope;
 use crate::time::Evidence;
 use crate::wire::Cursor;
@@ -44,10 +45,12 @@ pub(super) struct Identity {
     pub replica: ReplicaId,
     pub no: ReplicaNo,
     pub key: SigningKey,
+    /// Which intents this program reads.
+    pub known: KnownIntents,
 }
 
 impl Identity {
-    pub fn load(connection: &Connection) -> Result<Self, ReplicaError> {
+    pub fn load(connection: &Connection, known: KnownIntents) -> Result<Self, ReplicaError> {
         let row = connection.query_row(
             "SELECT m.district, m.person, i.chain, i.replica, i.replica_no, i.seed
              FROM meta m JOIN identity i ON i.chain = m.chain",
@@ -77,6 +80,7 @@ impl Identity {
                 .ok_or(ReplicaError::Damaged("the replica's id"))?,
             no: ReplicaNo(no),
             key: SigningKey::from_seed(seed),
+            known,
         })
     }
 

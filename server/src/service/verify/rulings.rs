@@ -3,7 +3,7 @@
 use super::decisions::describe;
 use super::fault::FaultKind;
 use super::log::Pass;
-use crate::service::context::{Present, prepare_again, read_ruling};
+use crate::service::context::{Present, read_ruling};
 use crate::service::rulings::{admitted_verdict, may_rule};
 use crate::store::StoreError;
 use crate::store::sqlite::EntryRow;
@@ -141,12 +141,13 @@ impl Pass<'_> {
         state: Option<&RecordState>,
     ) -> Result<(), StoreError> {
         let before = before.answer;
+        let view = self.view_at(Pos(entry.pos.0 - 1));
         let wanted = match ruling.ruling {
             RulingKind::Released => self
                 .decide_held(target, state, Pos(entry.pos.0 - 1))?
                 .filter(|answer| answer.verdict != Verdict::Held),
             RulingKind::Admitted => {
-                admitted_verdict(&prepare_again(target), state).map(|verdict| Answer {
+                admitted_verdict(&view.prepare_again(target), state).map(|verdict| Answer {
                     verdict,
                     problems: Vec::new(),
                     ..before
@@ -205,7 +206,7 @@ impl Pass<'_> {
             return Ok(());
         }
         let replica = self.directory.replica(target.replica).cloned();
-        match (prepare_again(target).header, replica) {
+        match (self.view_at(pos).prepare_again(target).header, replica) {
             (Some(header), Some(replica)) => {
                 self.note_repair(pos, &header, &replica, ruling.verdict, false)
             }

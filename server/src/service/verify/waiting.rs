@@ -2,12 +2,11 @@
 
 use super::fault::FaultKind;
 use super::log::Pass;
-use crate::service::context::prepare_again;
 use crate::store::StoreError;
 use crate::store::sqlite::{EntryRow, WaitKey, WaitingRow};
 use sync_core::change::{Header, Needs};
 use sync_core::ids::Pos;
-use sync_core::verdict::{Marks, ProblemCode, Verdict};
+use sync_core::verdict::{Marks, Verdict};
 
 const CHUNK_WAITING: usize = 1_000;
 
@@ -99,7 +98,9 @@ impl Pass<'_> {
                 .note(Some(row.pos), "held", row.pos, FaultKind::RowsStray, "");
             return Ok(());
         };
-        let header = prepare_again(&entry)
+        let header = self
+            .view_at(self.last.0)
+            .prepare_again(&entry)
             .header
             .filter(|_| row.verdict == Verdict::Held);
         let Some(header) = header else {
@@ -125,17 +126,11 @@ impl Pass<'_> {
             return Ok(());
         };
         let first = view.wait_key(&header, &entry.answer);
-        let unknown = entry
-            .answer
-            .problems
-            .first()
-            .is_some_and(|problem| problem.code == ProblemCode::IntentUnknown);
         let (wanted, released) = match answer.verdict {
             Verdict::Held => (vec![view.wait_key(&header, &answer)], false),
             // The directory has gone on since, and nothing has come that it waits for.
             Verdict::Quarantined => (vec![first, needs_key(&header)], false),
-            // An intent that this version has learned waits for its ruling.
-            _ => (vec![first], !unknown),
+            _ => (vec![first], true),
         };
         if released {
             self.findings.note(

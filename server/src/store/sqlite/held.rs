@@ -52,6 +52,19 @@ impl DistrictRead {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// The changes that wait for an intent that the server did not know, oldest first.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn list_waiting_for_intents(&self) -> Result<Vec<Pos>, StoreError> {
+        let sql = "SELECT pos FROM held WHERE wait_key >= ?1 AND wait_key < ?2 ORDER BY pos";
+        let mut statement = self.connection().prepare_cached(sql)?;
+        let rows = statement.query_map([&b"i"[..], &b"j"[..]], |row| {
+            Ok(Pos(row.get::<_, i64>(0)? as u64))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Everything that some change waits for.
     ///
     /// # Errors
