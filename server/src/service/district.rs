@@ -18,6 +18,7 @@ use sync_core::change::{Hash, SigningKey};
 use sync_core::decide::prepare;
 use sync_core::documents::Documents;
 use sync_core::ids::{DistrictId, DocumentsVersion, PersonId, Pos, ReplicaId, ReplicaNo, Seq};
+use sync_core::kinds::KnownIntents;
 use sync_core::limits;
 use sync_core::wire::{
     Receipt, RequestBody, SignedHead, Status, SyncRequest, SyncResponse, WipeOrder,
@@ -37,6 +38,8 @@ pub struct DistrictSetup {
     pub entropy: Arc<dyn Entropy>,
     /// Whether to start although the clock lies before the last entry.
     pub clock_agreed: bool,
+    /// The intents that the server knows.
+    pub known: KnownIntents,
 }
 
 /// One district, open.
@@ -63,6 +66,8 @@ impl District {
     pub fn open(setup: DistrictSetup) -> Result<Self, ServiceError> {
         let documents = Arc::new(Documents::defaults());
         let write = DistrictWrite::open(&setup.path)?;
+        let now_ms = setup.clock.wall_ms();
+        super::known_intents::learn(&write, &documents, &setup.head_key, setup.known, now_ms)?;
         let (writer, thread) = Writer::start(WriterSetup {
             write,
             documents: Arc::clone(&documents),
@@ -236,12 +241,14 @@ impl District {
             request.prev_hash,
         );
         check_chain(request, &hashes)?;
+        // As of the present head; what it knows does not change while it runs.
+        let known = state.facts.known_at(Pos(u64::MAX));
         let changes = batch
             .changes
             .iter()
             .zip(&hashes)
             .zip(request.first_seq.0..)
-            .map(|((change, hash), seq)| prepare(change, Seq(seq), *hash))
+            .map(|((change, hash), seq)| prepare(change, Seq(seq), *hash, known))
             .collect();
         let receipts = request
             .receipts

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use sync_core::change::{Hash, SigningKey};
 use sync_core::directory::DirectoryChange;
 use sync_core::ids::{DistrictId, Epoch, PersonId, Pos, ReplicaId, UnitId};
+use sync_core::kinds::KnownIntents;
 use sync_core::scope::Scope;
 
 /// A data directory, open and locked.
@@ -35,6 +36,8 @@ pub struct OpenOptions {
     pub clock_agreed: bool,
     /// Start a new epoch: the files were put back from a copy.
     pub restored: bool,
+    /// The intents to know; fewer, to stand for an older server.
+    pub known: KnownIntents,
 }
 
 /// The lock on a data directory, until it is dropped.
@@ -107,6 +110,7 @@ impl Gridwork {
                 clock: Arc::clone(&clock),
                 entropy: Arc::clone(&entropy),
                 clock_agreed: options.clock_agreed,
+                known: options.known,
             })?;
             let state = district.state();
             control.note_head(&known.code, state.facts.epoch().0, state.head)?;
@@ -166,6 +170,7 @@ impl Gridwork {
             time_zone: time_zone.to_owned(),
             epochs: vec![(Epoch(1), Pos(0))],
             safe_pos: Pos(0),
+            known: Vec::new(),
         };
         write.create(&facts, clock.wall_ms())?;
         drop(write);
