@@ -122,6 +122,11 @@ impl District {
         &self.documents
     }
 
+    /// Name and private half of the key for receipts and heads.
+    pub(super) fn head_key(&self) -> (&str, &SigningKey) {
+        (&self.head_key.0, &self.head_key.1)
+    }
+
     /// Name and public half of the key for access tokens.
     pub fn token_key(&self) -> (&str, ed25519_dalek::VerifyingKey) {
         (&self.token_key.0, self.token_key.1.verifying_key())
@@ -214,7 +219,13 @@ impl District {
     /// # Errors
     /// A frame that cannot be read, a signature that is not the replica's, storage's own.
     pub async fn sync(self: &Arc<Self>, body: &Bytes) -> Result<SyncResponse, ServiceError> {
-        let batch = self.prepare(body)?;
+        let batch = match self.prepare(body) {
+            Err(ServiceError::ReplicaUnknown) => {
+                self.readmit(body).await?;
+                self.prepare(body)?
+            }
+            prepared => prepared?,
+        };
         let (request, replica) = (batch.request.clone(), batch.replica);
         let outcome = self.writer.reconcile(batch).await?;
         self.respond(request, replica, outcome).await
@@ -225,11 +236,13 @@ impl District {
         let body = RequestBody::read(body)?;
         let request = &body.request;
         let state = self.state();
+        if request.district != self.id {
+            return Err(ServiceError::SignatureRefused);
+        }
         let replica = state
             .directory
             .replica_by_id(request.replica)
-            .filter(|_| request.district == self.id);
-        let replica = replica.ok_or(ServiceError::SignatureRefused)?;
+            .ok_or(ServiceError::ReplicaUnknown)?;
         if !body.is_signed_by(&replica.key) {
             return Err(ServiceError::SignatureRefused);
         }

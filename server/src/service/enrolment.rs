@@ -249,14 +249,7 @@ impl Gridwork {
                 if let Some(known) = directory.replica_by_id(id) {
                     return Ok((known.key == key && known.person == person).then_some(known.no));
                 }
-                let no = ReplicaNo(
-                    directory
-                        .replicas()
-                        .map(|replica| replica.no.0)
-                        .max()
-                        .unwrap_or(0)
-                        + 1,
-                );
+                let no = log.next_replica_no();
                 let replica = Replica {
                     no,
                     replica: id,
@@ -289,6 +282,8 @@ impl Gridwork {
                 Ok((name, scope.map_or(ScopeVersion(0), |(version, _)| version)))
             })
             .await?;
+        let listed = state.directory.replica(no);
+        let certificate = listed.map(|listed| district.certify(listed, self.clock.wall_ms()));
         let server_keys = state
             .directory
             .server_keys()
@@ -310,6 +305,7 @@ impl Gridwork {
             server_keys,
             token: district.mint_token(person, replica)?,
             scope_version: scope_version.0,
+            certificate: certificate.map_or_else(Vec::new, |word| word.encode()),
         })
     }
 
@@ -341,27 +337,41 @@ impl Gridwork {
         name: &str,
         external_id: Option<String>,
     ) -> Result<PersonId, ServiceError> {
+        self.enter_person(district, name, external_id, None).await
+    }
+
+    /// The same; or under the number that the person had before a restore took them out of the log.
+    ///
+    /// # Errors
+    /// That somebody has this number, or storage's own.
+    pub async fn enter_person(
+        &self,
+        district: &District,
+        name: &str,
+        external_id: Option<String>,
+        number: Option<PersonId>,
+    ) -> Result<PersonId, ServiceError> {
         let name = name.to_owned();
-        district
+        let entered = district
             .writer()
             .run(move |log, now_ms| {
-                let person = PersonId(
-                    log.directory()
-                        .people()
-                        .map(|person| person.0)
-                        .max()
-                        .unwrap_or(0)
-                        + 1,
-                );
+                let person = match number {
+                    Some(number) if log.directory().has_person(number) => return Ok(None),
+                    Some(number) => number,
+                    None => log.next_person(log.least_new_person()?),
+                };
                 log.change_directory(DirectoryChange::Person { person }, now_ms)?;
                 log.put_person(&PersonRow {
                     person,
                     name,
                     external_id,
                 })?;
-                Ok(person)
+                Ok(Some(person))
             })
-            .await
+            .await?;
+        entered.ok_or(ServiceError::Conflict {
+            reason: "a person has this number",
+        })
     }
 
     /// Gives a person a role on a unit from now on.

@@ -15,6 +15,7 @@ mod known_intents;
 pub mod log_writer;
 pub mod page;
 pub mod projection;
+mod readmission;
 pub mod reconcile;
 mod records;
 #[cfg(test)]

@@ -322,6 +322,7 @@ pub fn send_raw(world: &World, enrolment: &Enrolment, headers: &[&[u8]]) {
         page_bytes_max: 0,
         image_version: 1,
         app: String::new(),
+        certificate: Vec::new(),
     };
     world.sync(request.encode(&bytes, &SigningKey::from_seed(&enrolment.key_seed)));
 }

@@ -10,5 +10,6 @@ mod defects;
 mod honest;
 mod known_intents;
 mod phone;
+mod readmission;
 mod tampering;
 mod world;

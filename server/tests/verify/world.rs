@@ -10,10 +10,10 @@ use rusqlite::Connection;
 use serde_json::Value;
 use server::clock::{Clock, FixedClock};
 use server::ids::{Entropy, SeededEntropy, new_uuid};
-use server::service::Backend;
 use server::service::administration::AdminRequest;
 use server::service::gridwork::{Gridwork, OpenOptions, district_path};
 use server::service::verify::{DistrictReport, Known, verify};
+use server::service::{Backend, ServiceError};
 use server::store::sqlite::DistrictRead;
 use sync_core::change::{Hash, SigningKey, VerifyingKey};
 use sync_core::entry::RulingKind;
@@ -110,7 +110,10 @@ impl World {
     }
 
     pub fn add_person(&self, name: &str, role: &str, unit: UnitId) -> PersonId {
-        let added = self.admin(AdminRequest::AddPerson { name: name.into() });
+        let added = self.admin(AdminRequest::AddPerson {
+            name: name.into(),
+            number: None,
+        });
         let person: PersonId = serde_json::from_value(added["person"].clone()).expect("a person");
         self.admin(AdminRequest::Grant {
             person,
@@ -161,6 +164,7 @@ impl World {
             replica_no: ReplicaNo(answer.replica_no),
             person,
             epoch: Epoch(answer.epoch),
+            certificate: answer.certificate.clone(),
             server_keys: keys.collect(),
         }
     }
@@ -178,7 +182,7 @@ impl World {
         old: ReplicaId,
         old_key: &SigningKey,
         last_common: (u64, Hash),
-    ) -> (ReplicaId, [u8; 32], ReplicaNo) {
+    ) -> (ReplicaId, [u8; 32], ReplicaNo, Vec<u8>) {
         let (replica, seed, key) = self.new_identity();
         let public = key.verifying_key().to_bytes();
         let message = [
@@ -203,14 +207,17 @@ impl World {
             .runtime
             .block_on(self.gridwork.fork(request))
             .expect("fork");
-        (replica, seed, ReplicaNo(answer.replica_no))
+        let no = ReplicaNo(answer.replica_no);
+        (replica, seed, no, answer.certificate)
     }
 
     /// One sync request as the server takes it.
     pub fn sync(&self, body: Vec<u8>) -> Vec<u8> {
-        self.runtime
-            .block_on(self.gridwork.sync(body.into()))
-            .expect("sync")
+        self.try_sync(body).expect("sync")
+    }
+
+    pub fn try_sync(&self, body: Vec<u8>) -> Result<Vec<u8>, ServiceError> {
+        self.runtime.block_on(self.gridwork.sync(body.into()))
     }
 
     /// What a device's clocks say now.

@@ -34,6 +34,8 @@ pub struct ForkIdentity {
     pub key_seed: [u8; 32],
     /// The district's short number of it.
     pub replica_no: ReplicaNo,
+    /// The server's word for all this; empty from a server that gives none.
+    pub certificate: Vec<u8>,
 }
 
 impl Replica {
@@ -74,6 +76,7 @@ impl Replica {
             identity.replica,
             identity.replica_no,
             &identity.key_seed,
+            &identity.certificate,
         )?;
         transaction.execute("UPDATE meta SET chain = ?1", [new_chain])?;
         let mut meta = Meta::load(&transaction)?;

@@ -90,11 +90,27 @@ impl Identity {
         replica: ReplicaId,
         no: ReplicaNo,
         seed: &[u8; 32],
+        certificate: &[u8],
+    ) -> Result<(), rusqlite::Error> {
+        let certificate = (!certificate.is_empty()).then_some(certificate);
+        connection.execute(
+            "INSERT INTO identity (chain, replica, replica_no, seed, certificate) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![chain, replica.as_bytes(), no.0, seed, certificate],
+        )?;
+        Ok(())
+    }
+
+    /// The short number that the district gives it now: a restored server may have given the old one away.
+    pub fn renumber(
+        &mut self,
+        connection: &Connection,
+        no: ReplicaNo,
     ) -> Result<(), rusqlite::Error> {
         connection.execute(
-            "INSERT INTO identity (chain, replica, replica_no, seed) VALUES (?1, ?2, ?3, ?4)",
-            params![chain, replica.as_bytes(), no.0, seed],
+            "UPDATE identity SET replica_no = ?2 WHERE chain = ?1",
+            params![self.chain, no.0],
         )?;
+        self.no = no;
         Ok(())
     }
 }

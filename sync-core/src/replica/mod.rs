@@ -97,6 +97,8 @@ pub struct Enrolment {
     pub epoch: Epoch,
     /// The server's public keys by name.
     pub server_keys: Vec<(String, VerifyingKey)>,
+    /// The server's word for all this; empty from a server that gives none.
+    pub certificate: Vec<u8>,
 }
 
 /// One person's local database in one district.
@@ -137,6 +139,7 @@ impl Replica {
             enrolment.replica,
             enrolment.replica_no,
             &enrolment.key_seed,
+            &enrolment.certificate,
         )?;
         transaction.execute(
             "INSERT INTO meta VALUES
@@ -214,6 +217,17 @@ impl Replica {
     /// The district's short number of it.
     pub fn replica_no(&self) -> ReplicaNo {
         self.identity.no
+    }
+
+    /// The server's word for its present name, to be shown to a restored server that does not know it.
+    ///
+    /// # Errors
+    /// See [`ReplicaError`].
+    pub fn certificate(&self) -> Result<Option<Vec<u8>>, ReplicaError> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT certificate FROM identity WHERE chain = ?1")?
+            .query_row([self.identity.chain], |row| row.get(0))?)
     }
 
     /// Whose it is.
