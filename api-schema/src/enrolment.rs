@@ -5,7 +5,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::shapes::{
-    Base64Url, canonical_uuid, canonical_uuid_option, plain_text, plain_text_option,
+    Base64Url, base64_url_bytes, canonical_uuid, canonical_uuid_option, plain_text,
+    plain_text_option,
 };
 
 /// What a new replica sends, once, with the code it was given.
@@ -67,6 +68,14 @@ pub struct EnrolmentAnswer {
     pub token: String,
     /// The version of the scope that the replica starts with.
     pub scope_version: u32,
+    /// The server's word for all this, base64url: to be kept, and shown to a restored server that does not know the replica.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        with = "base64_url_bytes"
+    )]
+    #[schema(value_type = Option<String>)]
+    pub certificate: Vec<u8>,
 }
 
 /// A public key of the server.

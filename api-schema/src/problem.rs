@@ -30,8 +30,10 @@ problems! {
     TokenRefused "token_refused" 401 "访问令牌无效" "The access token is not valid" None;
     TokenExpired "token_expired" 401 "访问令牌已过期" "The access token has expired" None;
     SignatureRefused "signature_refused" 401 "签名无效" "The signature is not valid" None;
+    ReplicaUnknown "replica_unknown" 401 "服务器不认识此设备" "The server does not know this replica" None;
     CodeRefused "code_refused" 403 "该代码无效、已使用或已过期" "The code is wrong, used or expired" None;
     Forbidden "forbidden" 403 "没有权限进行此操作" "This is not allowed for you" None;
+    PersonUnknown "person_unknown" 403 "名册中没有此人员，请联系管理员重新登记" "The person is not known here; the administrator must enter them again" None;
     Revoked "revoked" 403 "此设备的访问已被撤销" "This replica's access has been revoked" None;
     NotFound "not_found" 404 "未找到" "Not found" None;
     MethodNotAllowed "method_not_allowed" 405 "不支持此请求方法" "The method is not supported here" None;

@@ -98,6 +98,30 @@ impl<'de, const N: usize> Deserialize<'de> for Base64Url<N> {
     }
 }
 
+/// `with` for bytes of any length, on the wire as base64url without padding.
+pub mod base64_url_bytes {
+    use super::{Deserialize, Deserializer, Engine, Error, Serializer, URL_SAFE_NO_PAD};
+
+    /// Writes the text.
+    ///
+    /// # Errors
+    /// The output's own.
+    pub fn serialize<S: Serializer>(bytes: &[u8], output: S) -> Result<S::Ok, S::Error> {
+        output.serialize_str(&URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// Reads the text.
+    ///
+    /// # Errors
+    /// It is not base64url without padding.
+    pub fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(input)?;
+        URL_SAFE_NO_PAD
+            .decode(text.as_bytes())
+            .map_err(|_| D::Error::custom("not base64url without padding"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -82,6 +82,12 @@ fn no_marks(marks: &Marks) -> bool {
 }
 
 impl Ruling {
+    /// Whether the change goes on waiting, for a person or a repair: what a held one waited for has come, but the
+    /// decision that this made possible was to quarantine it.
+    pub fn waits_on(&self) -> bool {
+        self.ruling == RulingKind::Released && self.verdict == Verdict::Quarantined
+    }
+
     /// The answer that holds from here on.
     pub fn answer(&self) -> Answer {
         Answer {

@@ -38,6 +38,9 @@ pub enum Failure {
     Busy,
     /// The server, or something between, answered with what is no answer: a captive portal, a 4xx, a 5xx.
     Refused,
+    /// The server does not know this replica (401 with the code `replica_unknown`): it was restored from a copy that is
+    /// older than the enrolment. The next request shows the certificate, at once when the last one did not.
+    UnknownReplica,
 }
 
 /// What an answer did.
@@ -84,6 +87,8 @@ pub struct Session {
     due: bool,
     /// When the last answer came. A restart counts as never.
     answered_at: Option<Evidence>,
+    /// Whether requests show the enrolment certificate, until an answer comes. A restart is told so again.
+    shows_certificate: bool,
     /// The access token and when it came. Never stored: a thief of the file gains no session.
     token: Option<(String, Evidence)>,
     /// Whether another endpoint is to be called, so that the next answer should bring a token when there is no fresh one.
@@ -121,6 +126,7 @@ impl Session {
             window: Window::default(),
             due: true,
             answered_at: None,
+            shows_certificate: false,
             token: None,
             wants_token: false,
         }
@@ -165,6 +171,11 @@ impl Session {
             skew_ms: replica.skew_ms()?,
             ..now
         };
+        let certificate = if self.shows_certificate {
+            replica.certificate()?.unwrap_or_default()
+        } else {
+            Vec::new()
+        };
         let batch = batch.unwrap_or_else(OwnBatch::empty);
         let request = SyncRequest {
             protocol: PROTOCOL,
@@ -185,6 +196,7 @@ impl Session {
             page_bytes_max: self.window.page_bytes as u64,
             image_version: READS_VERSION,
             app: self.app.clone(),
+            certificate,
         };
         let bytes = request.encode(&batch.bytes, replica.signing_key());
         self.in_flight = Some(InFlight {
@@ -236,6 +248,7 @@ impl Session {
         let sent_in_vain =
             in_flight.facts.count > 0 && applied.receipted == 0 && !applied.new_epoch;
         self.in_flight = None;
+        self.shows_certificate = false;
         self.answered_at = Some(now);
         if sent_in_vain {
             // The server is there, but what it would be sent again at once is the same: that must not become a loop.
@@ -268,6 +281,9 @@ impl Session {
             .is_some_and(|in_flight| in_flight.facts.request_no == request_no);
         if is_ours {
             self.fail(failure, retry_after_ms, now, random);
+            if failure == Failure::UnknownReplica && !self.shows_certificate {
+                (self.shows_certificate, self.wait_ms, self.failed_at) = (true, 0, None);
+            }
         }
     }
 

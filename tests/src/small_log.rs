@@ -13,7 +13,7 @@ use sync_core::ids::{
     DistrictId, DocumentsVersion, Epoch, LogPlace, PersonId, Pos, RecordId, ReplicaId, ReplicaNo,
     Seq, UnitId,
 };
-use sync_core::kinds;
+use sync_core::kinds::{self, KnownIntents};
 use sync_core::merge::{Event, RecordState, Stamp, fold};
 use sync_core::time::{Evidence, Interval};
 use sync_core::verdict::{Answer, Verdict};
@@ -309,7 +309,7 @@ impl SmallLog {
             header: &made.header_bytes,
             parts: vec![open_part(&made.open)],
         };
-        let prepared = prepare(&framed, made.header.seq, made.hash);
+        let prepared = prepare(&framed, made.header.seq, made.hash, KnownIntents::ALL);
         let replica = self
             .directory
             .replica(made.replica)

@@ -389,6 +389,7 @@ fn idle() -> SyncRequest {
         request_no: 1,
         head_seq: Seq(0),
         head_hash: Hash::ZERO,
+        certificate: Vec::new(),
         sent_at: Evidence::default(),
         cursor: Cursor::default(),
         first_seq: Seq(0),

@@ -10,7 +10,7 @@ use sync_core::codec::{FieldWriter, put_prefixed, put_varint};
 use sync_core::decide::prepare;
 use sync_core::hex;
 use sync_core::ids::{DistrictId, Epoch, LogPlace, Pos, ReplicaId, ReplicaNo, Seq, UnitId};
-use sync_core::kinds;
+use sync_core::kinds::{self, KnownIntents};
 use sync_core::merge::{Act, RecordState};
 use sync_core::payload::Payload;
 use sync_core::scope::Scope;
@@ -96,7 +96,7 @@ fn read_batch(batch: &Batch<'_>) {
     let replica = ReplicaId(Uuid::from_bytes([3; 16]));
     let hashes = batch.chain(DISTRICT, replica, Seq(1), Hash::ZERO);
     for (index, (change, hash)) in batch.changes.iter().zip(hashes).enumerate() {
-        let prepared = prepare(change, Seq(index as u64 + 1), hash);
+        let prepared = prepare(change, Seq(index as u64 + 1), hash, KnownIntents::ALL);
         assert!(prepared.header.is_some() || !prepared.problems.is_empty());
     }
 }

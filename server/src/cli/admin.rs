@@ -74,6 +74,9 @@ pub enum AdminCommand {
         /// 姓名 / Name.
         #[arg(long, value_name = "NAME")]
         name: String,
+        /// 恢复备份前的人员编号；省略则自动编号 / The number that the person had before a restore; given by itself otherwise.
+        #[arg(long, value_name = "PERSON")]
+        number: Option<u32>,
     },
     /// 从 CSV 导入人员及角色 / Import people and their roles from CSV.
     ImportPeople {
@@ -199,7 +202,10 @@ fn request_of(command: &AdminCommand) -> Result<AdminRequest, ServiceError> {
             text: read_text(file)?,
         },
         AdminCommand::People => AdminRequest::People,
-        AdminCommand::AddPerson { name } => AdminRequest::AddPerson { name: name.clone() },
+        AdminCommand::AddPerson { name, number } => AdminRequest::AddPerson {
+            name: name.clone(),
+            number: number.map(PersonId),
+        },
         AdminCommand::ImportPeople { file } => AdminRequest::ImportPeople {
             text: read_text(file)?,
         },

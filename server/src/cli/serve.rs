@@ -165,7 +165,7 @@ async fn open_and_serve(args: &ServeArgs) -> Result<(), ServiceError> {
     let options = OpenOptions {
         clock_agreed: args.agree_clock,
         restored: args.restored,
-        here: false,
+        ..OpenOptions::default()
     };
     let gridwork = Arc::new(Gridwork::open(
         &args.data,

@@ -103,10 +103,13 @@ impl ClientError {
             Self::Refused {
                 status,
                 retry_after_ms,
-                ..
+                text,
             } => match *status {
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                     (Failure::Busy, *retry_after_ms)
+                }
+                StatusCode::UNAUTHORIZED if text.contains("\"replica_unknown\"") => {
+                    (Failure::UnknownReplica, None)
                 }
                 _ => (Failure::Refused, *retry_after_ms),
             },

@@ -101,6 +101,7 @@ pub fn enrolment_of(
         replica_no: ReplicaNo(answer.replica_no),
         person: PersonId(answer.person),
         epoch: Epoch(answer.epoch),
+        certificate: answer.certificate.clone(),
         server_keys: server_keys.collect::<Option<_>>()?,
     })
 }

@@ -145,6 +145,7 @@ impl Phone {
             page_bytes_max,
             image_version: READS_VERSION,
             app: String::new(),
+            certificate: Vec::new(),
         };
         request.encode(&batch.finish(), &self.key)
     }

@@ -102,6 +102,8 @@ impl From<ServiceError> for HttpProblem {
             ServiceError::Revoked => ProblemCode::Revoked,
             ServiceError::CodeRefused => ProblemCode::CodeRefused,
             ServiceError::SignatureRefused => ProblemCode::SignatureRefused,
+            ServiceError::ReplicaUnknown => ProblemCode::ReplicaUnknown,
+            ServiceError::PersonUnknown => ProblemCode::PersonUnknown,
             ServiceError::UpgradeRequired => ProblemCode::UpgradeRequired,
             ServiceError::EncodingNotAcceptable => ProblemCode::EncodingNotAcceptable,
             ServiceError::TooManyRequests => ProblemCode::TooManyRequests,

@@ -52,6 +52,9 @@ pub enum AdminRequest {
     AddPerson {
         /// The name.
         name: String,
+        /// The number that the person had before a restore; the next free one without it.
+        #[serde(default)]
+        number: Option<PersonId>,
     },
     /// Import people and roles.
     ImportPeople {
@@ -136,8 +139,8 @@ impl Gridwork {
             } => add_unit(&district, parent, code, name, kind).await,
             AdminRequest::ImportUnits { text } => import_units(&district, &text).await,
             AdminRequest::People => list_people(&district).await,
-            AdminRequest::AddPerson { name } => {
-                let person = self.add_person(&district, &name, None).await?;
+            AdminRequest::AddPerson { name, number } => {
+                let person = self.enter_person(&district, &name, None, number).await?;
                 Ok(json!({ "person": person }))
             }
             AdminRequest::ImportPeople { text } => import_people(&district, &text).await,
@@ -361,6 +364,7 @@ async fn import_people(district: &Arc<District>, text: &str) -> Result<Value, Se
         .writer()
         .run(move |log, now_ms| {
             let (mut added, mut granted) = (0, 0);
+            let least = log.least_new_person()?;
             for row in rows {
                 let old = row
                     .external_id
@@ -372,9 +376,7 @@ async fn import_people(district: &Arc<District>, text: &str) -> Result<Value, Se
                     Some(person) => person,
                     None => {
                         added += 1;
-                        let person = PersonId(
-                            directory.people().map(|person| person.0).max().unwrap_or(0) + 1,
-                        );
+                        let person = log.next_person(least);
                         log.change_directory(DirectoryChange::Person { person }, now_ms)?;
                         person
                     }
@@ -485,20 +487,22 @@ async fn revoke_replica(district: &District, replica: ReplicaId) -> Result<Value
 }
 
 async fn list_inbox(district: &Arc<District>) -> Result<Value, ServiceError> {
+    let reader = Arc::clone(district);
     let rows = district
-        .read(|read, _| {
+        .read(move |read, state| {
+            let view = reader.view(read, state);
             let mut rows = Vec::new();
             for held in read.list_held(i64::MAX, 500)? {
                 let Some(entry) = read.find_entry(held.pos)? else {
                     continue;
                 };
-                let header = super::context::prepare_again(&entry).header;
+                let header = view.prepare_again(&entry).header;
                 rows.push(json!({
                     "pos": held.pos, "verdict": held.verdict, "since_ms": held.since_ms,
                     "person": entry.person, "replica": entry.replica, "seq": entry.seq,
                     "intent": header.as_ref().map(|header| header.intent.clone()),
                     "record": header.as_ref().map(|header| header.record),
-                    "problems": entry.answer.problems,
+                    "problems": view.present(&entry)?.answer.problems,
                 }));
             }
             Ok(rows)

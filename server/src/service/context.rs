@@ -8,8 +8,9 @@ use sync_core::change::{ChangeId, FramedChange, Header, Needs, Part, PartClass};
 use sync_core::decide::{Context, Decision, Prepared, admit, prepare};
 use sync_core::directory::{Directory, Replica};
 use sync_core::documents::Documents;
-use sync_core::entry::{EntryKind, Ruling};
+use sync_core::entry::{EntryKind, Ruling, RulingKind};
 use sync_core::ids::{LogPlace, Pos, ReplicaNo, Seq};
+use sync_core::kinds::KnownIntents;
 use sync_core::merge::{Event, RecordState, Stamp, fold};
 use sync_core::time::{Evidence, Interval};
 use sync_core::verdict::{Answer, Verdict};
@@ -29,6 +30,28 @@ pub struct LogView<'a> {
     pub head: Pos,
     /// The range that is being taken, whose receipt is not written yet; `None` for readers.
     pub open_range: Option<OpenRange>,
+}
+
+/// Where a change stands.
+#[derive(Clone, Debug)]
+pub struct Present {
+    /// How it was ruled about last; `None` when nobody has.
+    pub ruling: Option<RulingKind>,
+    /// The answer that holds.
+    pub answer: Answer,
+}
+
+impl Present {
+    /// Whether nobody has ended it: a release may still be followed by another ruling.
+    pub fn is_open(&self) -> bool {
+        matches!(self.ruling, None | Some(RulingKind::Released))
+    }
+
+    /// As what it waits; `None` when it does not.
+    pub fn waits_as(&self) -> Option<Verdict> {
+        let waits = matches!(self.answer.verdict, Verdict::Held | Verdict::Quarantined);
+        (waits && self.is_open()).then_some(self.answer.verdict)
+    }
 }
 
 /// A range of a replica's changes that is being appended at contiguous places.
@@ -52,6 +75,25 @@ impl OpenRange {
     }
 }
 
+/// A change that is in the log already and is decided again, after waiting.
+#[derive(Clone, Copy, Debug)]
+pub struct Again {
+    /// Its place.
+    pub pos: Pos,
+    /// The time that its admission fixed.
+    pub time_ms: i64,
+}
+
+impl Again {
+    /// Of an entry.
+    pub fn of(entry: &EntryRow) -> Self {
+        Self {
+            pos: entry.pos,
+            time_ms: entry.time_ms,
+        }
+    }
+}
+
 /// What a request says of all changes of its batch.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchEvidence<'a> {
@@ -64,6 +106,11 @@ pub struct BatchEvidence<'a> {
 }
 
 impl LogView<'_> {
+    /// Reads a stored change with what the server knows at the next place.
+    pub fn prepare_again(&self, entry: &EntryRow) -> Prepared {
+        prepare_again(entry, self.facts.known_at(self.head.next()))
+    }
+
     /// Decides a change at the next place.
     ///
     /// # Errors
@@ -74,7 +121,7 @@ impl LogView<'_> {
         replica: &Replica,
         record: Option<&RecordState>,
         batch: &BatchEvidence<'_>,
-        time_ms: Option<i64>,
+        again: Option<Again>,
     ) -> Result<Decision, StoreError> {
         let mut context = Context {
             directory: self.directory,
@@ -90,17 +137,17 @@ impl LogView<'_> {
             needs_in_force: true,
             origin_admitted: false,
             repairs_quarantined: true,
-            time_ms,
+            time_ms: again.map(|again| again.time_ms),
         };
         if let Some(header) = &change.header {
             let contact_ms = earliest_contact_ms(batch.contacts, change.seq);
             context.interval.earliest_ms = contact_ms.max(self.base_received_ms(header.base)?);
             context.needs_in_force = self.needs_in_force(header)?;
-            context.origin_admitted = self.origin_admitted(header)?;
+            context.origin_admitted = self.origin_admitted(header, again.map(|again| again.pos))?;
             if let Some(repairs) = header.repairs {
-                let repaired = self.find_quarantined(repairs, replica)?;
+                let repaired = self.find_repairable(repairs, replica)?;
                 context.repairs_quarantined = repaired.is_some();
-                context.time_ms = time_ms.or(repaired.map(|entry| entry.time_ms));
+                context.time_ms = context.time_ms.or(repaired.map(|entry| entry.time_ms));
             }
         }
         Ok(admit(&context, change))
@@ -151,19 +198,7 @@ impl LogView<'_> {
         if entry.answer.verdict.is_in_force() {
             return Ok(true);
         }
-        let Some(ruling) = self
-            .read
-            .find_ruling(entry.pos)?
-            .filter(|ruling| *ruling <= self.head)
-        else {
-            return Ok(false);
-        };
-        let ruling = self
-            .read
-            .find_entry(ruling)?
-            .map(|entry| read_ruling(&entry))
-            .transpose()?;
-        Ok(ruling.is_some_and(|ruling| ruling.verdict.is_in_force()))
+        Ok(self.present(&entry)?.answer.verdict.is_in_force())
     }
 
     /// The entry of a change, if the log has it before the place.
@@ -184,15 +219,16 @@ impl LogView<'_> {
         }
     }
 
-    /// Whether the change that this one repeats is in the log: under its own name, or repeated before.
-    fn origin_admitted(&self, header: &Header) -> Result<bool, StoreError> {
+    /// Whether the change that this one repeats is in the log: under its own name, or repeated before. A change that is
+    /// looked at again is not its own repeat.
+    fn origin_admitted(&self, header: &Header, own: Option<Pos>) -> Result<bool, StoreError> {
         let Some(origin) = header.origin else {
             return Ok(false);
         };
         if self
             .read
             .find_origin(origin.hash)?
-            .is_some_and(|pos| pos <= self.head)
+            .is_some_and(|pos| pos <= self.head && Some(pos) != own)
         {
             return Ok(true);
         }
@@ -201,24 +237,65 @@ impl LogView<'_> {
             .is_some_and(|entry| entry.hash == origin.hash))
     }
 
-    /// The quarantined change of the same person that a repair names, while it still is.
-    pub(super) fn find_quarantined(
+    /// Where a change stands before the next place: as the newest ruling about it left it, or as it was first answered.
+    ///
+    /// # Errors
+    /// Storage's own, or a corrupt row.
+    pub fn present(&self, entry: &EntryRow) -> Result<Present, StoreError> {
+        let Some(pos) = self.read.find_ruling(entry.pos, self.head)? else {
+            return Ok(Present {
+                ruling: None,
+                answer: entry.answer.clone(),
+            });
+        };
+        let ruling = self
+            .read
+            .find_entry(pos)?
+            .filter(|ruling| ruling.kind == EntryKind::Ruling)
+            .and_then(|ruling| read_ruling(&ruling).ok())
+            .filter(|ruling| ruling.of == entry.pos)
+            .ok_or_else(|| StoreError::corrupt("ruled", entry.pos, "the log has no such ruling"))?;
+        Ok(Present {
+            ruling: Some(ruling.ruling),
+            answer: ruling.answer(),
+        })
+    }
+
+    /// The change of the same person that a repair names, while it is quarantined or not applied and nobody ended it.
+    pub(super) fn find_repairable(
         &self,
         repairs: ChangeId,
         author: &Replica,
     ) -> Result<Option<EntryRow>, StoreError> {
-        let Some(entry) = self.find_change(repairs)? else {
+        self.find_own(repairs, author, |verdict| {
+            matches!(verdict, Verdict::Quarantined | Verdict::NotApplied)
+        })
+    }
+
+    /// The same for a repair that a restore had lost: it was taken when what it repairs was quarantined, which may be
+    /// held still, or again, in the restored log.
+    pub(super) fn find_repaired_before(
+        &self,
+        repairs: ChangeId,
+        author: &Replica,
+    ) -> Result<Option<EntryRow>, StoreError> {
+        self.find_own(repairs, author, |verdict| !verdict.is_in_force())
+    }
+
+    fn find_own(
+        &self,
+        change: ChangeId,
+        author: &Replica,
+        stands: impl FnOnce(Verdict) -> bool,
+    ) -> Result<Option<EntryRow>, StoreError> {
+        let Some(entry) = self
+            .find_change(change)?
+            .filter(|entry| entry.person == author.person)
+        else {
             return Ok(None);
         };
-        let ruled = self
-            .read
-            .find_ruling(entry.pos)?
-            .is_some_and(|ruling| ruling <= self.head);
-        let waits = matches!(
-            entry.answer.verdict,
-            Verdict::Quarantined | Verdict::NotApplied
-        );
-        Ok((waits && !ruled && entry.person == author.person).then_some(entry))
+        let present = self.present(&entry)?;
+        Ok((present.is_open() && stands(present.answer.verdict)).then_some(entry))
     }
 
     /// What a held change waits for.
@@ -354,7 +431,7 @@ impl LogView<'_> {
         entry: &EntryRow,
         ruling: Option<(Pos, &Ruling)>,
     ) -> Result<Option<Event>, StoreError> {
-        let prepared = prepare_again(entry);
+        let prepared = self.prepare_again(entry);
         let (Some(header), Some(intent), Some(payload)) =
             (prepared.header, prepared.intent, prepared.payload)
         else {
@@ -374,8 +451,8 @@ impl LogView<'_> {
     }
 }
 
-/// Reads a stored change the way it was read when it came.
-pub fn prepare_again(entry: &EntryRow) -> Prepared {
+/// Reads a stored change as a program that knows these intents.
+pub fn prepare_again(entry: &EntryRow, known: KnownIntents) -> Prepared {
     let parts = entry.body.as_deref().map(|bytes| Part {
         class: PartClass::OPEN,
         salt: None,
@@ -385,7 +462,7 @@ pub fn prepare_again(entry: &EntryRow) -> Prepared {
         header: &entry.header,
         parts: parts.into_iter().collect(),
     };
-    prepare(&framed, entry.seq, entry.hash)
+    prepare(&framed, entry.seq, entry.hash, known)
 }
 
 /// The ruling that an entry holds.

@@ -183,7 +183,7 @@ fn timeline_entry(
 
 /// The ruling that says where a change is now.
 fn last_ruling(view: &LogView<'_>, entry: &EntryRow) -> Result<Option<Ruling>, StoreError> {
-    let Some(pos) = view.read.find_ruling(entry.pos)? else {
+    let Some(pos) = view.read.find_ruling(entry.pos, view.head)? else {
         return Ok(None);
     };
     view.read

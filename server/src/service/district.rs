@@ -18,6 +18,7 @@ use sync_core::change::{Hash, SigningKey};
 use sync_core::decide::prepare;
 use sync_core::documents::Documents;
 use sync_core::ids::{DistrictId, DocumentsVersion, PersonId, Pos, ReplicaId, ReplicaNo, Seq};
+use sync_core::kinds::KnownIntents;
 use sync_core::limits;
 use sync_core::wire::{
     Receipt, RequestBody, SignedHead, Status, SyncRequest, SyncResponse, WipeOrder,
@@ -37,6 +38,8 @@ pub struct DistrictSetup {
     pub entropy: Arc<dyn Entropy>,
     /// Whether to start although the clock lies before the last entry.
     pub clock_agreed: bool,
+    /// The intents that the server knows.
+    pub known: KnownIntents,
     /// Whether everything is done on the caller's thread.
     pub here: bool,
 }
@@ -64,6 +67,8 @@ impl District {
     pub fn open(setup: DistrictSetup) -> Result<Self, ServiceError> {
         let documents = Arc::new(Documents::defaults());
         let write = DistrictWrite::open(&setup.path)?;
+        let now_ms = setup.clock.wall_ms();
+        super::known_intents::learn(&write, &documents, &setup.head_key, setup.known, now_ms)?;
         let writer_setup = WriterSetup {
             write,
             documents: Arc::clone(&documents),
@@ -120,6 +125,11 @@ impl District {
     /// The documents in force.
     pub fn documents(&self) -> &Documents {
         &self.documents
+    }
+
+    /// Name and private half of the key for receipts and heads.
+    pub(super) fn head_key(&self) -> (&str, &SigningKey) {
+        (&self.head_key.0, &self.head_key.1)
     }
 
     /// Name and public half of the key for access tokens.
@@ -211,7 +221,13 @@ impl District {
     /// # Errors
     /// A frame that cannot be read, a signature that is not the replica's, storage's own.
     pub async fn sync(self: &Arc<Self>, body: &Bytes) -> Result<SyncResponse, ServiceError> {
-        let batch = self.prepare(body)?;
+        let batch = match self.prepare(body) {
+            Err(ServiceError::ReplicaUnknown) => {
+                self.readmit(body).await?;
+                self.prepare(body)?
+            }
+            prepared => prepared?,
+        };
         let (request, replica) = (batch.request.clone(), batch.replica);
         let outcome = self.writer.reconcile(batch).await?;
         self.respond(request, replica, outcome).await
@@ -222,11 +238,13 @@ impl District {
         let body = RequestBody::read(body)?;
         let request = &body.request;
         let state = self.state();
+        if request.district != self.id {
+            return Err(ServiceError::SignatureRefused);
+        }
         let replica = state
             .directory
             .replica_by_id(request.replica)
-            .filter(|_| request.district == self.id);
-        let replica = replica.ok_or(ServiceError::SignatureRefused)?;
+            .ok_or(ServiceError::ReplicaUnknown)?;
         if !body.is_signed_by(&replica.key) {
             return Err(ServiceError::SignatureRefused);
         }
@@ -238,12 +256,14 @@ impl District {
             request.prev_hash,
         );
         check_chain(request, &hashes)?;
+        // As of the present head; what it knows does not change while it runs.
+        let known = state.facts.known_at(Pos(u64::MAX));
         let changes = batch
             .changes
             .iter()
             .zip(&hashes)
             .zip(request.first_seq.0..)
-            .map(|((change, hash), seq)| prepare(change, Seq(seq), *hash))
+            .map(|((change, hash), seq)| prepare(change, Seq(seq), *hash, known))
             .collect();
         let receipts = request
             .receipts

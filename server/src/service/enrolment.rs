@@ -214,7 +214,7 @@ impl Gridwork {
             &message,
             &Signature(request.proof.0),
         );
-        if !signed || old.revoked_ms.is_some() {
+        if !signed {
             return Err(ServiceError::SignatureRefused);
         }
         let common = Seq(request.last_common_seq);
@@ -233,7 +233,8 @@ impl Gridwork {
         self.enrolment_answer(&district, new, no, old.person).await
     }
 
-    /// Adds a replica to the directory. The same one again, whose answer was lost, gets the same number.
+    /// Adds a replica to the directory. The same one again, whose answer was lost, gets the same number. One that
+    /// continues a revoked one is revoked from the start: it may still hand in its work, and nothing goes down.
     async fn add_replica(
         &self,
         district: &District,
@@ -249,21 +250,17 @@ impl Gridwork {
                 if let Some(known) = directory.replica_by_id(id) {
                     return Ok((known.key == key && known.person == person).then_some(known.no));
                 }
-                let no = ReplicaNo(
-                    directory
-                        .replicas()
-                        .map(|replica| replica.no.0)
-                        .max()
-                        .unwrap_or(0)
-                        + 1,
-                );
+                let no = log.next_replica_no();
+                let revoked_ms = continues
+                    .and_then(|(old, _)| directory.replica(old))
+                    .and_then(|old| old.revoked_ms);
                 let replica = Replica {
                     no,
                     replica: id,
                     person,
                     key,
                     continues,
-                    revoked_ms: None,
+                    revoked_ms,
                 };
                 log.change_directory(DirectoryChange::Replica(replica), now_ms)?;
                 Ok(Some(no))
@@ -289,6 +286,8 @@ impl Gridwork {
                 Ok((name, scope.map_or(ScopeVersion(0), |(version, _)| version)))
             })
             .await?;
+        let listed = state.directory.replica(no);
+        let certificate = listed.map(|listed| district.certify(listed, self.clock.wall_ms()));
         let server_keys = state
             .directory
             .server_keys()
@@ -310,6 +309,7 @@ impl Gridwork {
             server_keys,
             token: district.mint_token(person, replica)?,
             scope_version: scope_version.0,
+            certificate: certificate.map_or_else(Vec::new, |word| word.encode()),
         })
     }
 
@@ -341,27 +341,41 @@ impl Gridwork {
         name: &str,
         external_id: Option<String>,
     ) -> Result<PersonId, ServiceError> {
+        self.enter_person(district, name, external_id, None).await
+    }
+
+    /// The same; or under the number that the person had before a restore took them out of the log.
+    ///
+    /// # Errors
+    /// That somebody has this number, or storage's own.
+    pub async fn enter_person(
+        &self,
+        district: &District,
+        name: &str,
+        external_id: Option<String>,
+        number: Option<PersonId>,
+    ) -> Result<PersonId, ServiceError> {
         let name = name.to_owned();
-        district
+        let entered = district
             .writer()
             .run(move |log, now_ms| {
-                let person = PersonId(
-                    log.directory()
-                        .people()
-                        .map(|person| person.0)
-                        .max()
-                        .unwrap_or(0)
-                        + 1,
-                );
+                let person = match number {
+                    Some(number) if log.directory().has_person(number) => return Ok(None),
+                    Some(number) => number,
+                    None => log.next_person(log.least_new_person()?),
+                };
                 log.change_directory(DirectoryChange::Person { person }, now_ms)?;
                 log.put_person(&PersonRow {
                     person,
                     name,
                     external_id,
                 })?;
-                Ok(person)
+                Ok(Some(person))
             })
-            .await
+            .await?;
+        entered.ok_or(ServiceError::Conflict {
+            reason: "a person has this number",
+        })
     }
 
     /// Gives a person a role on a unit from now on.

@@ -24,6 +24,12 @@ pub enum ServiceError {
     /// A signature does not fit its key and bytes.
     #[error("a signature was refused")]
     SignatureRefused,
+    /// The log has no such replica.
+    #[error("the replica is not known")]
+    ReplicaUnknown,
+    /// A replica's certificate is good, but the log does not have its person.
+    #[error("the replica's person is not known")]
+    PersonUnknown,
     /// The sync message cannot be taken apart.
     #[error("malformed frame: {reason}")]
     MalformedFrame {

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use sync_core::change::{Hash, SigningKey};
 use sync_core::directory::DirectoryChange;
 use sync_core::ids::{DistrictId, Epoch, PersonId, Pos, ReplicaId, UnitId};
+use sync_core::kinds::KnownIntents;
 use sync_core::scope::Scope;
 
 /// A data directory, open and locked.
@@ -38,6 +39,8 @@ pub struct OpenOptions {
     /// Do everything on the caller's thread, with nothing beside it: no lists, no snapshots, no lock on the directory.
     /// For a simulator, whose file system only SQLite sees.
     pub here: bool,
+    /// The intents to know; fewer, to stand for an older server.
+    pub known: KnownIntents,
 }
 
 /// The lock on a data directory, until it is dropped.
@@ -115,6 +118,7 @@ impl Gridwork {
                 entropy: Arc::clone(&entropy),
                 clock_agreed: options.clock_agreed,
                 here: options.here,
+                known: options.known,
             })?;
             let state = district.state();
             control.note_head(&known.code, state.facts.epoch().0, state.head)?;
@@ -194,6 +198,7 @@ impl Gridwork {
             time_zone: time_zone.to_owned(),
             epochs: vec![(Epoch(1), Pos(0))],
             safe_pos: Pos(0),
+            known: Vec::new(),
         };
         write.create(&facts, clock.wall_ms())?;
         drop(write);

@@ -17,6 +17,9 @@ use sync_core::kinds::Kind;
 use sync_core::merge::RecordState;
 use sync_core::scope::Scope;
 
+/// More people than are entered between a copy and the loss of the server.
+const PEOPLE_LOST_MAX: u32 = 10_000;
+
 /// What the writer knows between groups. A group works on a copy, which takes the original's place after the commit.
 #[derive(Clone, Debug)]
 pub struct WriterState {
@@ -292,7 +295,7 @@ impl<'a> LogWriter<'a> {
         if ruling.ruling == RulingKind::Erased {
             self.write.erase_sealed(ruling.of)?;
         } else {
-            self.write.end_held(ruling.of, pos)?;
+            self.write.insert_ruled(ruling.of, pos, ruling.waits_on())?;
         }
         let body = serde_json::to_vec(ruling).expect("BUG: a ruling is always JSON");
         let appended = NewEntry {
@@ -364,6 +367,31 @@ impl<'a> LogWriter<'a> {
     pub fn set_safe(&mut self, pos: Pos) -> Result<(), StoreError> {
         self.state.facts.safe_pos = pos.min(self.state.head.0);
         self.write.put_safe_pos(self.state.facts.safe_pos)
+    }
+
+    /// The least number that a new person may get. After a restore some numbers may belong to people whose entries were
+    /// lost, whom an administrator enters again under them: those are passed over.
+    pub(super) fn least_new_person(&self) -> Result<PersonId, StoreError> {
+        let (_, start) = self.state.facts.epoch();
+        if self.state.facts.epochs.len() == 1 {
+            return Ok(PersonId(1));
+        }
+        let mut kept: BTreeSet<PersonId> = self.state.directory.people().collect();
+        for (pos, body) in self.write.list_directory(start)? {
+            let change = serde_json::from_slice(&body)
+                .map_err(|error| StoreError::corrupt("entry", pos, error))?;
+            if let DirectoryChange::Person { person } = change {
+                kept.remove(&person);
+            }
+        }
+        let last = kept.last().map_or(0, |person| person.0);
+        Ok(PersonId(last + 1 + PEOPLE_LOST_MAX))
+    }
+
+    /// The number of the next new person.
+    pub(super) fn next_person(&self, least: PersonId) -> PersonId {
+        let numbers = self.state.directory.people().map(|person| person.0);
+        PersonId(least.0.max(numbers.max().unwrap_or(0) + 1))
     }
 
     /// Writes a person's name beside the directory, where it can be erased.

@@ -11,9 +11,11 @@ pub mod district;
 pub mod enrolment;
 mod error;
 pub mod gridwork;
+mod known_intents;
 pub mod log_writer;
 pub mod page;
 pub mod projection;
+mod readmission;
 pub mod reconcile;
 mod records;
 #[cfg(test)]

@@ -14,6 +14,7 @@ use sync_core::ids::{LogPlace, PersonId, Pos, ReplicaNo, ScopeVersion, Seq};
 use sync_core::kinds::Kind;
 use sync_core::merge::{Event, RecordState, Stamp};
 use sync_core::scope::Scope;
+use sync_core::verdict::Verdict;
 use sync_core::wire::{Receipt, SyncRequest};
 
 /// A request that was read, checked and prepared beside the writer.
@@ -228,7 +229,7 @@ impl LogWriter<'_> {
             Vec::with_capacity(changes.len()),
             Vec::with_capacity(changes.len()),
         );
-        let mut in_force = Vec::new();
+        let (mut in_force, mut held_again) = (Vec::new(), Vec::new());
         self.set_open_range(Some(OpenRange {
             replica: replica.no,
             from: changes[0].seq,
@@ -254,6 +255,9 @@ impl LogWriter<'_> {
                         first_place: Some(first_place),
                     };
                     self.take_back(change, &admission)?;
+                    if admission.answer.verdict == Verdict::Held {
+                        held_again.push(self.head().0);
+                    }
                     admission
                 }
             };
@@ -296,6 +300,11 @@ impl LogWriter<'_> {
             bytes: receipt.encode(),
         })?;
         self.set_open_range(None);
+        self.flush_rulings(arrived_ms)?;
+        // What it waited for may have come back before it, or never have been lost.
+        for pos in held_again {
+            self.release_one(pos, arrived_ms)?;
+        }
         for (record, seq) in in_force {
             if self.nothing_waits() {
                 break;
@@ -303,7 +312,6 @@ impl LogWriter<'_> {
             self.release(WaitKey::record(record), arrived_ms)?;
             self.release(WaitKey::change(replica.replica, seq), arrived_ms)?;
         }
-        self.flush_rulings(arrived_ms)?;
         Ok(receipt)
     }
 

@@ -1,6 +1,6 @@
 //! What waits and what ends the waiting: held and quarantined changes, repairs, releases at a new place.
 
-use super::context::{BatchEvidence, LogView, prepare_again, stored_evidence};
+use super::context::{Again, BatchEvidence, LogView, stored_evidence};
 use super::log_writer::LogWriter;
 use crate::store::StoreError;
 use crate::store::sqlite::WaitKey;
@@ -36,7 +36,9 @@ impl LogWriter<'_> {
             }
         }
         // The range of a receipt has contiguous places, so rulings wait for its end.
-        if let Some(ruling) = self.ruling_on_repaired(header, admission.replica, verdict)? {
+        let taken_back = admission.first_place.is_some();
+        let ruling = self.ruling_on_repaired(header, admission.replica, verdict, taken_back)?;
+        if let Some(ruling) = ruling {
             self.defer_ruling(ruling);
         }
         Ok(())
@@ -49,6 +51,7 @@ impl LogWriter<'_> {
         header: &Header,
         author: ReplicaNo,
         verdict: Verdict,
+        taken_back: bool,
     ) -> Result<Option<Ruling>, StoreError> {
         let ends = !matches!(verdict, Verdict::Held | Verdict::Quarantined);
         let directory = self.directory();
@@ -57,10 +60,12 @@ impl LogWriter<'_> {
         else {
             return Ok(None);
         };
-        let repaired = self
-            .view()
-            .find_quarantined(repairs, author)?
-            .filter(|entry| !self.is_deferred(entry.pos));
+        let repaired = if taken_back {
+            self.view().find_repaired_before(repairs, author)?
+        } else {
+            self.view().find_repairable(repairs, author)?
+        };
+        let repaired = repaired.filter(|entry| !self.is_deferred(entry.pos));
         Ok(repaired.map(|entry| Ruling {
             ruling: RulingKind::Repaired,
             of: entry.pos,
@@ -83,7 +88,8 @@ impl LogWriter<'_> {
         seq: Seq,
         now_ms: i64,
     ) -> Result<(), StoreError> {
-        if let Some(ruling) = self.ruling_on_repaired(header, replica, Verdict::Accepted)? {
+        let ruling = self.ruling_on_repaired(header, replica, Verdict::Accepted, false)?;
+        if let Some(ruling) = ruling {
             self.rule(&ruling, now_ms)?;
         }
         self.release(WaitKey::record(header.record), now_ms)?;
@@ -96,7 +102,19 @@ impl LogWriter<'_> {
 
     /// Looks again at all that waited for this, and at what waited for that in turn.
     pub(super) fn release(&mut self, key: WaitKey, now_ms: i64) -> Result<(), StoreError> {
-        let mut keys = VecDeque::from([key]);
+        self.release_all(VecDeque::from([key]), now_ms)
+    }
+
+    /// Looks again at one held change, if it still is, and at what waited for it.
+    pub(super) fn release_one(&mut self, pos: Pos, now_ms: i64) -> Result<(), StoreError> {
+        if self.write().find_held(pos)? != Some(Verdict::Held) {
+            return Ok(());
+        }
+        let keys = self.look_again(pos, now_ms)?;
+        self.release_all(keys.into(), now_ms)
+    }
+
+    fn release_all(&mut self, mut keys: VecDeque<WaitKey>, now_ms: i64) -> Result<(), StoreError> {
         while let Some(key) = keys.pop_front() {
             if !self.is_waited_for(&key) {
                 continue;
@@ -115,7 +133,7 @@ impl LogWriter<'_> {
             .write()
             .find_entry(pos)?
             .ok_or_else(|| StoreError::corrupt("held", pos, "the log has no such entry"))?;
-        let change = prepare_again(&entry);
+        let change = self.view().prepare_again(&entry);
         let Some(header) = &change.header else {
             return Ok(Vec::new());
         };
@@ -142,7 +160,7 @@ impl LogWriter<'_> {
             replica,
             state.as_ref(),
             &evidence,
-            Some(entry.time_ms),
+            Some(Again::of(&entry)),
         )?;
         let verdict = decision.answer.verdict;
         if verdict == Verdict::Held {
@@ -164,7 +182,8 @@ impl LogWriter<'_> {
             problems: decision.answer.problems,
         };
         self.rule(&ruling, now_ms)?;
-        if let Some(ruling) = self.ruling_on_repaired(header, entry.replica, verdict)? {
+        let ruling = self.ruling_on_repaired(header, entry.replica, verdict, false)?;
+        if let Some(ruling) = ruling {
             self.rule(&ruling, now_ms)?;
         }
         if !verdict.is_in_force() {

@@ -1,7 +1,6 @@
 //! Rulings by a person: a held or quarantined change is admitted or rejected with a reason; sealed parts are erased.
 
 use super::ServiceError;
-use super::context::prepare_again;
 use super::district::District;
 use super::log_writer::LogWriter;
 use crate::store::StoreError;
@@ -10,7 +9,7 @@ use sync_core::entry::{EntryKind, Ruling, RulingKind};
 use sync_core::ids::{PersonId, Pos, UnitId};
 use sync_core::kinds::Shape;
 use sync_core::merge::RecordState;
-use sync_core::verdict::{Marks, Problem, Verdict};
+use sync_core::verdict::{Problem, Verdict};
 
 /// Who may rule about a change, on its record's unit or above.
 const RULING_ROLES: [&str; 3] = ["duty_desk", "grid_head", "district_lead"];
@@ -91,6 +90,12 @@ fn rule(
     if !may_rule(&log.directory(), request.by, request.ruling, unit, now_ms) {
         return Ok(Err(ServiceError::Forbidden));
     }
+    // Sealed parts can be erased of any change, whatever became of it.
+    let first = entry.answer.clone();
+    let present = match request.ruling {
+        RulingKind::Erased => first,
+        _ => log.view().present(&entry)?.answer,
+    };
     let waits = log.write().find_held(request.of)?;
     if request.ruling != RulingKind::Erased && waits.is_none() {
         return Ok(Err(ServiceError::Conflict {
@@ -104,7 +109,7 @@ fn rule(
                 .map(|row| log.view().load_state(row))
                 .transpose()?
                 .flatten();
-            match admitted_verdict(&prepare_again(&entry), state.as_ref()) {
+            match admitted_verdict(&log.view().prepare_again(&entry), state.as_ref()) {
                 Some(verdict) => (verdict, Vec::new()),
                 None => {
                     return Ok(Err(ServiceError::Conflict {
@@ -113,7 +118,7 @@ fn rule(
                 }
             }
         }
-        _ => (entry.answer.verdict, entry.answer.problems.clone()),
+        _ => (present.verdict, present.problems),
     };
     let ruling = Ruling {
         ruling: request.ruling,
@@ -127,12 +132,12 @@ fn rule(
         } else {
             verdict
         },
-        marks: Marks(entry.answer.marks.0),
+        marks: present.marks,
         problems,
     };
     let pos = log.rule(&ruling, now_ms)?;
     if request.ruling == RulingKind::Admitted
-        && let Some(header) = prepare_again(&entry).header
+        && let Some(header) = log.view().prepare_again(&entry).header
     {
         log.release_after_ruling(&header, entry.replica, entry.seq, now_ms)?;
     }

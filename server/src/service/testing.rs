@@ -164,6 +164,7 @@ impl TestDistrict {
             replica_no: ReplicaNo(answer.replica_no),
             person,
             epoch: Epoch(answer.epoch),
+            certificate: answer.certificate.clone(),
             server_keys: state
                 .directory
                 .server_keys()

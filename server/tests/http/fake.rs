@@ -216,6 +216,7 @@ fn enrolled(replica_no: u32) -> EnrolmentAnswer {
         server_keys: Vec::new(),
         token: "token".to_owned(),
         scope_version: 1,
+        certificate: Vec::new(),
     }
 }
 

@@ -146,6 +146,8 @@ async fn every_meaning_has_its_status() {
         (ServiceError::Revoked, 403, "revoked", ""),
         (ServiceError::CodeRefused, 403, "code_refused", ""),
         (ServiceError::SignatureRefused, 401, "signature_refused", ""),
+        (ServiceError::ReplicaUnknown, 401, "replica_unknown", ""),
+        (ServiceError::PersonUnknown, 403, "person_unknown", ""),
         (
             ServiceError::MalformedFrame {
                 reason: "short".to_owned(),

@@ -64,6 +64,7 @@ impl Phone {
             replica_no: ReplicaNo(answer.replica_no),
             person: PersonId(answer.person),
             epoch: Epoch(answer.epoch),
+            certificate: answer.certificate.clone(),
             server_keys: answer
                 .server_keys
                 .iter()

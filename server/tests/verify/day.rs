@@ -1,11 +1,8 @@
 //! A day in the district with a bit of everything: each verdict, each ruling, a clone, a revoked phone, a restored server.
 
-use std::fs;
-
 use serde_json::json;
 use server::clock::Clock;
 use server::service::administration::AdminRequest;
-use server::service::gridwork::{OpenOptions, district_path};
 use sync_core::change::{Batch, BatchWriter, Hash, Header, Needs, Part, PartClass, SigningKey};
 use sync_core::entry::RulingKind;
 use sync_core::ids::{DocumentsVersion, LogPlace, PersonId, Seq, UnitId};
@@ -13,7 +10,7 @@ use sync_core::replica::Enrolment;
 use sync_core::wire::{Cursor, PROTOCOL, SyncRequest};
 
 use crate::phone::{Phone, amendment, draft, needing, repairing, report, sealed};
-use crate::world::{CODE, World};
+use crate::world::World;
 
 /// A district at work, and who works there.
 pub struct Day {
@@ -33,7 +30,11 @@ pub struct Day {
 impl Day {
     /// Units, people and phones; no work yet.
     pub fn new() -> Self {
-        let world = World::new();
+        Self::in_world(World::new())
+    }
+
+    /// The same where the server is another one.
+    pub fn in_world(world: World) -> Self {
         let town = world.add_unit(1, "001", "town");
         let community = world.add_unit(town.0, "001", "community");
         let grid = world.add_unit(community.0, "001", "grid");
@@ -252,18 +253,7 @@ impl Day {
         self.office.sync(world);
         self.office.amend(world, kept, grid, "值守台的修改");
         self.sync_all();
-        let data = self.world.copy();
-        fs::copy(
-            district_path(backup.path(), CODE),
-            district_path(data.path(), CODE),
-        )
-        .expect("put back");
-        let (clock, entropy) = (self.world.clock.clone(), self.world.entropy.clone());
-        let options = OpenOptions {
-            restored: true,
-            ..OpenOptions::default()
-        };
-        self.world = World::open(data, clock, entropy, options);
+        self.world = self.world.put_back(&backup);
         self.sync_all();
         self.sync_all();
         let world = &self.world;
@@ -332,6 +322,7 @@ pub fn send_raw(world: &World, enrolment: &Enrolment, headers: &[&[u8]]) {
         page_bytes_max: 0,
         image_version: 1,
         app: String::new(),
+        certificate: Vec::new(),
     };
     world.sync(request.encode(&bytes, &SigningKey::from_seed(&enrolment.key_seed)));
 }

@@ -1,11 +1,15 @@
 //! `gridwork verify` over a district that phones have filled: it agrees with what the engine wrote, and finds every change
 //! made behind the engine's back.
 
+mod after_release;
+mod after_restore;
 mod cases;
 mod command;
 mod day;
 mod defects;
 mod honest;
+mod known_intents;
 mod phone;
+mod readmission;
 mod tampering;
 mod world;

@@ -3,10 +3,12 @@
 use rusqlite::Connection;
 use rusqlite::backup::Backup;
 use serde_json::Value;
+use server::service::ServiceError;
 use sync_core::change::{ChangeId, Needs, PartClass};
 use sync_core::ids::{PersonId, RecordId, ReplicaNo, Seq, UnitId};
+use sync_core::kinds::KnownIntents;
 use sync_core::replica::{Condition, Draft, ForkIdentity, Replica, SealedDraft};
-use sync_core::session::Session;
+use sync_core::session::{Failure, Session};
 
 use crate::world::World;
 
@@ -22,6 +24,15 @@ impl Phone {
         let replica = Replica::create(connection, &world.enrol(person)).expect("create");
         Self {
             replica,
+            session: Session::new("test"),
+        }
+    }
+
+    /// The phone after its app was replaced by one that knows these intents.
+    pub fn knowing(self, known: KnownIntents) -> Self {
+        let connection = self.replica.into_connection();
+        Self {
+            replica: Replica::open_knowing(connection, known).expect("open"),
             session: Session::new("test"),
         }
     }
@@ -77,14 +88,33 @@ impl Phone {
 
     /// Syncs until nothing more is to be said.
     pub fn sync(&mut self, world: &World) {
+        self.try_sync(world).expect("sync");
+    }
+
+    /// The same as long as the server takes it.
+    pub fn try_sync(&mut self, world: &World) -> Result<(), ServiceError> {
         world.clock.advance_ms(1_000);
         self.session.on_link();
         for _ in 0..50 {
             let now = world.evidence();
             let Some(request) = self.session.next_request(&self.replica, now).expect("next") else {
-                return;
+                return Ok(());
             };
-            let answer = world.sync(request.bytes);
+            let answer = match world.try_sync(request.bytes) {
+                Ok(answer) => answer,
+                Err(error) => {
+                    let failure = match error {
+                        ServiceError::ReplicaUnknown => Failure::UnknownReplica,
+                        _ => Failure::Refused,
+                    };
+                    self.session
+                        .on_failure(request.request_no, failure, None, now, 7);
+                    if self.session.wait_ms(&now) > 0 {
+                        return Err(error);
+                    }
+                    continue;
+                }
+            };
             self.session
                 .on_response(&mut self.replica, request.request_no, &answer, now, 7)
                 .expect("an answer");
@@ -100,12 +130,13 @@ impl Phone {
         );
         let plan = self.replica.fork_plan().expect("plan");
         let key = self.replica.signing_key().clone();
-        let (replica, key_seed, replica_no) =
+        let (replica, key_seed, replica_no, certificate) =
             world.continue_fork(plan.replica, &key, (plan.received.0, plan.hash));
         let identity = ForkIdentity {
             replica,
             key_seed,
             replica_no,
+            certificate,
         };
         self.replica.continue_as(&identity).expect("continue");
     }

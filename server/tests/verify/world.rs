@@ -10,14 +10,15 @@ use rusqlite::Connection;
 use serde_json::Value;
 use server::clock::{Clock, FixedClock};
 use server::ids::{Entropy, SeededEntropy, new_uuid};
-use server::service::Backend;
 use server::service::administration::AdminRequest;
 use server::service::gridwork::{Gridwork, OpenOptions, district_path};
 use server::service::verify::{DistrictReport, Known, verify};
+use server::service::{Backend, ServiceError};
 use server::store::sqlite::DistrictRead;
 use sync_core::change::{Hash, SigningKey, VerifyingKey};
 use sync_core::entry::RulingKind;
 use sync_core::ids::{DistrictId, Epoch, PersonId, Pos, RecordId, ReplicaId, ReplicaNo, UnitId};
+use sync_core::kinds::KnownIntents;
 use sync_core::replica::Enrolment;
 use sync_core::time::Evidence;
 use tempfile::TempDir;
@@ -37,12 +38,35 @@ pub struct World {
 impl World {
     /// An empty district.
     pub fn new() -> Self {
+        Self::new_knowing(KnownIntents::ALL)
+    }
+
+    /// An empty district whose server knows these intents only.
+    pub fn new_knowing(known: KnownIntents) -> Self {
         let data = tempfile::tempdir().expect("a directory");
         let clock = Arc::new(FixedClock::at(START_MS));
         let entropy = Arc::new(SeededEntropy::new(11));
         let zone = "Asia/Shanghai";
         Gridwork::init(data.path(), CODE, "示范区", zone, &*clock, &*entropy).expect("init");
-        Self::open(data, clock, entropy, OpenOptions::default())
+        let options = OpenOptions {
+            known,
+            ..OpenOptions::default()
+        };
+        Self::open(data, clock, entropy, options)
+    }
+
+    /// The same data, under a server that knows these intents.
+    pub fn under(self, known: KnownIntents) -> Self {
+        let options = OpenOptions {
+            known,
+            ..OpenOptions::default()
+        };
+        Self::open(
+            self.copy(),
+            self.clock.clone(),
+            self.entropy.clone(),
+            options,
+        )
     }
 
     pub fn open(
@@ -86,7 +110,10 @@ impl World {
     }
 
     pub fn add_person(&self, name: &str, role: &str, unit: UnitId) -> PersonId {
-        let added = self.admin(AdminRequest::AddPerson { name: name.into() });
+        let added = self.admin(AdminRequest::AddPerson {
+            name: name.into(),
+            number: None,
+        });
         let person: PersonId = serde_json::from_value(added["person"].clone()).expect("a person");
         self.admin(AdminRequest::Grant {
             person,
@@ -137,6 +164,7 @@ impl World {
             replica_no: ReplicaNo(answer.replica_no),
             person,
             epoch: Epoch(answer.epoch),
+            certificate: answer.certificate.clone(),
             server_keys: keys.collect(),
         }
     }
@@ -154,7 +182,7 @@ impl World {
         old: ReplicaId,
         old_key: &SigningKey,
         last_common: (u64, Hash),
-    ) -> (ReplicaId, [u8; 32], ReplicaNo) {
+    ) -> (ReplicaId, [u8; 32], ReplicaNo, Vec<u8>) {
         let (replica, seed, key) = self.new_identity();
         let public = key.verifying_key().to_bytes();
         let message = [
@@ -179,14 +207,17 @@ impl World {
             .runtime
             .block_on(self.gridwork.fork(request))
             .expect("fork");
-        (replica, seed, ReplicaNo(answer.replica_no))
+        let no = ReplicaNo(answer.replica_no);
+        (replica, seed, no, answer.certificate)
     }
 
     /// One sync request as the server takes it.
     pub fn sync(&self, body: Vec<u8>) -> Vec<u8> {
-        self.runtime
-            .block_on(self.gridwork.sync(body.into()))
-            .expect("sync")
+        self.try_sync(body).expect("sync")
+    }
+
+    pub fn try_sync(&self, body: Vec<u8>) -> Result<Vec<u8>, ServiceError> {
+        self.runtime.block_on(self.gridwork.sync(body.into()))
     }
 
     /// What a device's clocks say now.
@@ -216,6 +247,21 @@ impl World {
     pub fn copy(&self) -> TempDir {
         self.gridwork.note_heads().expect("note the heads");
         copy_data(self.data.path())
+    }
+
+    /// The server after its disk was lost and an older copy took its place; the control file is that of today.
+    pub fn put_back(self, backup: &TempDir) -> Self {
+        let data = self.copy();
+        std::fs::copy(
+            district_path(backup.path(), CODE),
+            district_path(data.path(), CODE),
+        )
+        .expect("put back");
+        let options = OpenOptions {
+            restored: true,
+            ..OpenOptions::default()
+        };
+        Self::open(data, self.clock.clone(), self.entropy.clone(), options)
     }
 
     /// Verifies the data as it is, while the engine has it open.

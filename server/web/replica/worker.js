@@ -150,6 +150,7 @@ async function exchange(bytes) {
     }
     const answer = await post('/v1/sync', headers, body)
     if (answer.status === 200) return { body: new Uint8Array(await answer.arrayBuffer()) }
+    if (answer.status === 401 && problemCode(await answer.text()) === 'replica_unknown') return { lost: 'unknown_replica' }
     const lost = answer.status === 429 || answer.status === 503 ? 'busy' : 'refused'
     return { lost, retryAfterMs: retryAfterMs(answer.headers.get('Retry-After')) }
   } catch {

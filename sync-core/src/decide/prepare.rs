@@ -2,7 +2,7 @@
 
 use crate::change::{FramedChange, Hash, Header, PartClass, Salt};
 use crate::ids::Seq;
-use crate::kinds::{self, Intent};
+use crate::kinds::{Intent, KnownIntents};
 use crate::payload::Payload;
 use crate::validate;
 use crate::verdict::{Problem, ProblemCode};
@@ -44,7 +44,7 @@ pub struct Prepared {
 }
 
 /// Reads and validates one change whose place in the chain and hash are known. Never fails: what is wrong is a problem.
-pub fn prepare(change: &FramedChange<'_>, seq: Seq, hash: Hash) -> Prepared {
+pub fn prepare(change: &FramedChange<'_>, seq: Seq, hash: Hash, known: KnownIntents) -> Prepared {
     let sealed = change
         .parts
         .iter()
@@ -71,8 +71,7 @@ pub fn prepare(change: &FramedChange<'_>, seq: Seq, hash: Hash) -> Prepared {
     };
     match Header::decode(change.header) {
         Ok(header) if header.seq == seq => {
-            prepared.intent =
-                kinds::find(&header.intent).filter(|intent| header.schema <= intent.schema);
+            prepared.intent = known.find(&header.intent, header.schema);
             prepared.header = Some(header);
         }
         // A header that names another place than the frame does cannot be trusted in anything.

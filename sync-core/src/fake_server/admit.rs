@@ -5,6 +5,7 @@ use crate::change::Hash;
 use crate::decide::{Context, admit, prepare};
 use crate::directory::Replica as Listed;
 use crate::ids::{Epoch, LogPlace, Pos, ReplicaId, Seq};
+use crate::kinds::KnownIntents;
 use crate::time::{Evidence, Interval};
 use crate::verdict::{Answer, Marks};
 use crate::wire::{EntryItem, Receipt, RequestBody, SyncResponse};
@@ -43,7 +44,7 @@ impl FakeServer {
                     entry.item
                 }
                 None => {
-                    let prepared = prepare(change, seq, hashes[index]);
+                    let prepared = prepare(change, seq, hashes[index], KnownIntents::ALL);
                     let receipt = old.iter().find_map(|receipt| {
                         Some((receipt.epoch, receipt.answer(seq)?, receipt.received_ms))
                     });

@@ -163,6 +163,7 @@ impl FakeServer {
             person: PersonId(person),
             epoch: self.epoch,
             server_keys: vec![("k1".into(), self.key.verifying_key())],
+            certificate: Vec::new(),
         }
     }
 

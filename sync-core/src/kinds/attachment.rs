@@ -7,6 +7,7 @@ pub const INTENTS: &[Intent] = &[Intent {
     name: "attachment.add",
     kind: None,
     schema: 1,
+    since: &[1],
     shape: Shape::Element("attachments"),
     fields: &[
         required("sha256", Form::Digest),

@@ -7,6 +7,7 @@ pub const INTENTS: &[Intent] = &[Intent {
     name: "points.claim",
     kind: Some(Kind::Claim),
     schema: 1,
+    since: &[1],
     shape: Shape::Create(Some("CLAIMED")),
     fields: &[
         required("activity", Form::Code),

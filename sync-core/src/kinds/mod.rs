@@ -151,10 +151,48 @@ pub struct Intent {
     pub kind: Option<Kind>,
     /// The newest version of its payload that this crate knows.
     pub schema: u32,
+    /// Since which version of the table each version of its payload is known, the first one first.
+    pub since: &'static [u32],
     /// How it merges.
     pub shape: Shape,
     /// The fields of its open part. Others are kept and relayed, and take part in merging as registers or elements do.
     pub fields: &'static [Field],
+}
+
+/// The version of the tables. Grows with each intent that is added, and with each payload that grows.
+pub const VERSION: u32 = 1;
+
+/// How far a program knows the tables: all of this version by default; less, to stand for an older program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KnownIntents(u32);
+
+impl KnownIntents {
+    /// All that this version knows.
+    pub const ALL: Self = Self(VERSION);
+
+    /// What the version of this number knew.
+    pub const fn up_to(version: u32) -> Self {
+        Self(if version < VERSION { version } else { VERSION })
+    }
+
+    /// The version.
+    pub const fn version(self) -> u32 {
+        self.0
+    }
+
+    /// The intent of this name, if it and this version of its payload are known.
+    pub fn find(self, name: &str, schema: u32) -> Option<&'static Intent> {
+        let intent = find(name)?;
+        // A payload of a version below the first is read as the first.
+        let known = intent.since.get(schema.max(1) as usize - 1)?;
+        (*known <= self.0).then_some(intent)
+    }
+}
+
+impl Default for KnownIntents {
+    fn default() -> Self {
+        Self::ALL
+    }
 }
 
 /// Every intent that this version knows.
@@ -179,6 +217,24 @@ pub fn find(name: &str) -> Option<&'static Intent> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_version_of_a_payload_is_known_since_a_version_of_the_tables() {
+        for intent in all() {
+            assert_eq!(intent.since.len(), intent.schema as usize);
+            assert!(intent.since.is_sorted(), "{}", intent.name);
+            assert!(
+                intent
+                    .since
+                    .iter()
+                    .all(|since| (1..=VERSION).contains(since))
+            );
+            let known = KnownIntents::ALL;
+            assert!(known.find(intent.name, intent.schema).is_some());
+            assert!(known.find(intent.name, intent.schema + 1).is_none());
+            assert!(KnownIntents::up_to(0).find(intent.name, 1).is_none());
+        }
+    }
 
     #[test]
     fn names_are_unique_and_say_their_kind() {

@@ -8,6 +8,7 @@ pub const INTENTS: &[Intent] = &[
         name: "patrol.start",
         kind: Some(Kind::Patrol),
         schema: 1,
+        since: &[1],
         shape: Shape::Create(Some("STARTED")),
         fields: &[
             required("team", Form::Code),
@@ -21,6 +22,7 @@ pub const INTENTS: &[Intent] = &[
         name: "patrol.join",
         kind: Some(Kind::Patrol),
         schema: 1,
+        since: &[1],
         shape: Shape::Element("members"),
         fields: &[
             optional("code", Form::Text(64)),
@@ -31,6 +33,7 @@ pub const INTENTS: &[Intent] = &[
         name: "patrol.check_in",
         kind: Some(Kind::Patrol),
         schema: 1,
+        since: &[1],
         shape: Shape::Element("check_ins"),
         fields: &[
             required("point", Form::Code),
@@ -44,6 +47,7 @@ pub const INTENTS: &[Intent] = &[
         name: "patrol.finish",
         kind: Some(Kind::Patrol),
         schema: 1,
+        since: &[1],
         shape: Shape::Transition(Some("FINISHED")),
         fields: &[
             optional("summary", Form::Text(1_000)),

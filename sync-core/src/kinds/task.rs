@@ -8,6 +8,7 @@ pub const INTENTS: &[Intent] = &[
         name: "task.create",
         kind: Some(Kind::Task),
         schema: 1,
+        since: &[1],
         shape: Shape::Create(Some("OPEN")),
         fields: &[
             required("title", Form::Text(100)),
@@ -21,6 +22,7 @@ pub const INTENTS: &[Intent] = &[
         name: "task.result",
         kind: Some(Kind::Task),
         schema: 1,
+        since: &[1],
         shape: Shape::Transition(None),
         fields: &[
             required("to", Form::Choice(&["DONE", "DECLINED"])),

@@ -146,11 +146,16 @@ impl Replica {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut work = Work::start(&transaction, &self.identity)?;
+        let mut identity = self.identity.clone();
+        if response.replica_no.0 != 0 && response.replica_no != identity.no {
+            identity.renumber(&transaction, response.replica_no)?;
+        }
+        let mut work = Work::start(&transaction, &identity)?;
         take_in(&mut work, response, facts, now)?;
         work.meta.save(&transaction)?;
         let applied = work.applied;
         transaction.commit()?;
+        self.identity = identity;
         Ok(applied)
     }
 }

@@ -1,7 +1,7 @@
 //! A new epoch: the server was restored from a copy and lost the end of its log. The phones bring it back.
 
 use super::apply::Work;
-use super::{ApplyError, record};
+use super::{ApplyError, receipts, record};
 use crate::ids::Pos;
 use crate::wire::SyncResponse;
 use rusqlite::params;
@@ -32,6 +32,10 @@ pub(super) fn begin(work: &mut Work<'_>, response: &SyncResponse) -> Result<(), 
         if in_scope {
             record::mark_stale(work.connection, record, complete)?;
         }
+    }
+    for record in receipts::forget_rulings_above(work.connection, start)? {
+        work.touched.insert(record);
+        work.with_overlay.insert(record);
     }
     work.meta.epoch = response.epoch;
     work.meta.cursor.epoch = response.epoch;

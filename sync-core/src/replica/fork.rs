@@ -34,6 +34,8 @@ pub struct ForkIdentity {
     pub key_seed: [u8; 32],
     /// The district's short number of it.
     pub replica_no: ReplicaNo,
+    /// The server's word for all this; empty from a server that gives none.
+    pub certificate: Vec<u8>,
 }
 
 impl Replica {
@@ -74,13 +76,14 @@ impl Replica {
             identity.replica,
             identity.replica_no,
             &identity.key_seed,
+            &identity.certificate,
         )?;
         transaction.execute("UPDATE meta SET chain = ?1", [new_chain])?;
         let mut meta = Meta::load(&transaction)?;
         meta.condition = Condition::Ok;
         meta.safe_seq = Seq(0);
         meta.save(&transaction)?;
-        let new = Identity::load(&transaction)?;
+        let new = Identity::load(&transaction, old.known)?;
         let unreceived = Own::select(
             &transaction,
             "o.chain = ?1 AND (o.answer IS NULL OR o.again = 1)",

@@ -5,7 +5,7 @@ use super::record::{self, Columns, Row, Stored};
 use super::{ApplyError, ReplicaError, purge};
 use crate::change::Header;
 use crate::ids::{LogPlace, RecordId};
-use crate::kinds;
+use crate::kinds::KnownIntents;
 use crate::merge::{Act, Event, RecordState, Stamp};
 use crate::payload::Payload;
 use crate::wire::{EntryItem, ImageItem, Item, write_item};
@@ -109,7 +109,7 @@ impl Progress {
         if self.leaves || self.stale || is_held {
             return Ok(());
         }
-        let (event, is_creation) = match event_of(&entry, &header) {
+        let (event, is_creation) = match event_of(&entry, &header, work.identity.known) {
             Effect::None => return Ok(()),
             Effect::Unknown => {
                 keep_unknown(work, record, entry)?;
@@ -241,8 +241,8 @@ enum Effect {
     Event(Box<Event>),
 }
 
-fn event_of(entry: &EntryItem, header: &Header) -> Effect {
-    let intent = kinds::find(&header.intent).filter(|intent| header.schema <= intent.schema);
+fn event_of(entry: &EntryItem, header: &Header, known: KnownIntents) -> Effect {
+    let intent = known.find(&header.intent, header.schema);
     let payload = Payload::read(entry.open.as_deref().unwrap_or(b"{}"));
     let (Some(intent), Ok(payload)) = (intent, payload) else {
         return if entry.answer.verdict.is_in_force() {

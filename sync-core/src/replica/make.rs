@@ -6,7 +6,7 @@ use crate::change::{
     ChangeId, For, Hash, Header, Needs, Part, PartClass, Salt, change_hash, hash_parts,
 };
 use crate::ids::{LogPlace, RecordId, Seq, UnitId};
-use crate::kinds::{self, Intent, Shape};
+use crate::kinds::{self, Intent, KnownIntents, Shape};
 use crate::limits;
 use crate::time::Evidence;
 use crate::validate;
@@ -96,7 +96,7 @@ impl Replica {
     /// # Errors
     /// Every problem at once, or what the database said.
     pub fn make_change(&mut self, draft: Draft, now: Evidence) -> Result<Seq, MakeError> {
-        let intent = match check(&draft) {
+        let intent = match check(&draft, self.identity.known) {
             Ok(intent) => intent,
             Err(problems) => return Err(MakeError::Invalid(problems)),
         };
@@ -135,8 +135,10 @@ impl Replica {
 }
 
 /// The intent of a draft, or every problem with the draft.
-fn check(draft: &Draft) -> Result<&'static Intent, Vec<Problem>> {
-    let Some(intent) = kinds::find(&draft.intent) else {
+fn check(draft: &Draft, known: KnownIntents) -> Result<&'static Intent, Vec<Problem>> {
+    let intent = kinds::find(&draft.intent)
+        .filter(|intent| known.find(intent.name, intent.schema).is_some());
+    let Some(intent) = intent else {
         return Err(vec![Problem::field(ProblemCode::IntentUnknown, "intent")]);
     };
     let (_, mut problems) = validate::read_and_validate(intent, Some(&draft.open));

@@ -7,6 +7,7 @@ use crate::ids::{
     DistrictId, DocumentsVersion, Epoch, LogPlace, PersonId, Pos, ReplicaId, ReplicaNo,
     ScopeVersion, Seq,
 };
+use crate::kinds::KnownIntents;
 use crate::scope::Scope;
 use crate::time::Evidence;
 use crate::wire::Cursor;
@@ -44,10 +45,12 @@ pub(super) struct Identity {
     pub replica: ReplicaId,
     pub no: ReplicaNo,
     pub key: SigningKey,
+    /// Which intents this program reads.
+    pub known: KnownIntents,
 }
 
 impl Identity {
-    pub fn load(connection: &Connection) -> Result<Self, ReplicaError> {
+    pub fn load(connection: &Connection, known: KnownIntents) -> Result<Self, ReplicaError> {
         let row = connection.query_row(
             "SELECT m.district, m.person, i.chain, i.replica, i.replica_no, i.seed
              FROM meta m JOIN identity i ON i.chain = m.chain",
@@ -77,6 +80,7 @@ impl Identity {
                 .ok_or(ReplicaError::Damaged("the replica's id"))?,
             no: ReplicaNo(no),
             key: SigningKey::from_seed(seed),
+            known,
         })
     }
 
@@ -86,11 +90,27 @@ impl Identity {
         replica: ReplicaId,
         no: ReplicaNo,
         seed: &[u8; 32],
+        certificate: &[u8],
+    ) -> Result<(), rusqlite::Error> {
+        let certificate = (!certificate.is_empty()).then_some(certificate);
+        connection.execute(
+            "INSERT INTO identity (chain, replica, replica_no, seed, certificate) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![chain, replica.as_bytes(), no.0, seed, certificate],
+        )?;
+        Ok(())
+    }
+
+    /// The short number that the district gives it now: a restored server may have given the old one away.
+    pub fn renumber(
+        &mut self,
+        connection: &Connection,
+        no: ReplicaNo,
     ) -> Result<(), rusqlite::Error> {
         connection.execute(
-            "INSERT INTO identity (chain, replica, replica_no, seed) VALUES (?1, ?2, ?3, ?4)",
-            params![chain, replica.as_bytes(), no.0, seed],
+            "UPDATE identity SET replica_no = ?2 WHERE chain = ?1",
+            params![self.chain, no.0],
         )?;
+        self.no = no;
         Ok(())
     }
 }

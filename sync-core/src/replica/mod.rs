@@ -39,6 +39,7 @@ pub use view::RecordView;
 use crate::change::{Hash, SigningKey, VerifyingKey};
 use crate::digest::SetDigest;
 use crate::ids::{DistrictId, Epoch, LogPlace, PersonId, RecordId, ReplicaId, ReplicaNo, Seq};
+use crate::kinds::KnownIntents;
 use crate::scope::Scope;
 use crate::time::Evidence;
 use crate::wire::Cursor;
@@ -49,6 +50,10 @@ use sha2::{Digest as _, Sha256};
 /// The version of intents and images that this crate reads. Grows with each new intent or image field; a database
 /// that was last read with a smaller one asks again for the records whose entries it could not read.
 pub const READS_VERSION: u32 = 1;
+
+fn reads_version(known: KnownIntents) -> u32 {
+    READS_VERSION.min(known.version())
+}
 
 /// Why a replica's database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +97,8 @@ pub struct Enrolment {
     pub epoch: Epoch,
     /// The server's public keys by name.
     pub server_keys: Vec<(String, VerifyingKey)>,
+    /// The server's word for all this; empty from a server that gives none.
+    pub certificate: Vec<u8>,
 }
 
 /// One person's local database in one district.
@@ -106,7 +113,19 @@ impl Replica {
     ///
     /// # Errors
     /// [`ReplicaError::AlreadyEnrolled`] when there is one; nothing is changed then.
-    pub fn create(mut connection: Connection, enrolment: &Enrolment) -> Result<Self, ReplicaError> {
+    pub fn create(connection: Connection, enrolment: &Enrolment) -> Result<Self, ReplicaError> {
+        Self::create_knowing(connection, enrolment, KnownIntents::ALL)
+    }
+
+    /// The same as a program that knows these intents.
+    ///
+    /// # Errors
+    /// As for [`Replica::create`].
+    pub fn create_knowing(
+        mut connection: Connection,
+        enrolment: &Enrolment,
+        known: KnownIntents,
+    ) -> Result<Self, ReplicaError> {
         schema::migrate(&mut connection)?;
         let transaction = connection.transaction()?;
         let enrolled: bool =
@@ -120,13 +139,14 @@ impl Replica {
             enrolment.replica,
             enrolment.replica_no,
             &enrolment.key_seed,
+            &enrolment.certificate,
         )?;
         transaction.execute(
             "INSERT INTO meta VALUES
              (1, ?1, ?2, 1, 0, 0, 0, 0, 0, NULL, zeroblob(24), 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)",
             params![enrolment.district.as_bytes(), enrolment.person.0],
         )?;
-        Meta::new(enrolment.epoch, READS_VERSION).save(&transaction)?;
+        Meta::new(enrolment.epoch, reads_version(known)).save(&transaction)?;
         for (id, key) in &enrolment.server_keys {
             transaction.execute(
                 "INSERT INTO server_key (id, key) VALUES (?1, ?2)",
@@ -134,7 +154,7 @@ impl Replica {
             )?;
         }
         transaction.commit()?;
-        let identity = Identity::load(&connection)?;
+        let identity = Identity::load(&connection, known)?;
         Ok(Self {
             connection,
             identity,
@@ -145,14 +165,26 @@ impl Replica {
     ///
     /// # Errors
     /// See [`ReplicaError`].
-    pub fn open(mut connection: Connection) -> Result<Self, ReplicaError> {
+    pub fn open(connection: Connection) -> Result<Self, ReplicaError> {
+        Self::open_knowing(connection, KnownIntents::ALL)
+    }
+
+    /// The same as a program that knows these intents.
+    ///
+    /// # Errors
+    /// See [`ReplicaError`].
+    pub fn open_knowing(
+        mut connection: Connection,
+        known: KnownIntents,
+    ) -> Result<Self, ReplicaError> {
         schema::migrate(&mut connection)?;
-        let identity = Identity::load(&connection)?;
+        let identity = Identity::load(&connection, known)?;
         let transaction = connection.transaction()?;
         let mut meta = Meta::load(&transaction)?;
-        if meta.reads_version < READS_VERSION {
+        let reads = reads_version(known);
+        if meta.reads_version < reads {
             apply::ask_again_for_unknown(&transaction)?;
-            meta.reads_version = READS_VERSION;
+            meta.reads_version = reads;
             meta.save(&transaction)?;
         }
         transaction.commit()?;
@@ -185,6 +217,17 @@ impl Replica {
     /// The district's short number of it.
     pub fn replica_no(&self) -> ReplicaNo {
         self.identity.no
+    }
+
+    /// The server's word for its present name, to be shown to a restored server that does not know it.
+    ///
+    /// # Errors
+    /// See [`ReplicaError`].
+    pub fn certificate(&self) -> Result<Option<Vec<u8>>, ReplicaError> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT certificate FROM identity WHERE chain = ?1")?
+            .query_row([self.identity.chain], |row| row.get(0))?)
     }
 
     /// Whose it is.

@@ -6,7 +6,7 @@ use super::own::{Own, RULINGS, save_standing};
 use super::{ApplyError, ReplicaError};
 use crate::change::VerifyingKey;
 use crate::entry::RulingKind;
-use crate::ids::{DistrictId, RecordId, Seq};
+use crate::ids::{DistrictId, Pos, RecordId, Seq};
 use crate::verdict::encode_answers;
 use crate::wire::{Receipt, RulingItem, SignedHead, WipeOrder};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -170,7 +170,10 @@ pub(super) fn store_ruling(
         .expect("BUG: a ruling without a code");
     connection
         .prepare_cached(
-            "UPDATE own SET ruling = ?2, ruling_pos = ?3, ruling_answer = ?4, reason = ?5, settled = 0 WHERE local = ?1",
+            "UPDATE own SET ruling = ?2, ruling_pos = ?3, ruling_answer = ?4, reason = ?5, settled = 0,
+                released_pos = CASE WHEN ?6 THEN ?3 ELSE released_pos END,
+                released_answer = CASE WHEN ?6 THEN ?4 ELSE released_answer END
+             WHERE local = ?1",
         )?
         .execute(params![
             own.local,
@@ -178,11 +181,44 @@ pub(super) fn store_ruling(
             ruling.pos.0 as i64,
             encode_answers(std::slice::from_ref(&ruling.answer)),
             ruling.reason,
+            // The only ruling that another one may follow.
+            ruling.ruling == RulingKind::Released,
         ])?;
     let own = Own::select(connection, "o.local = ?1", [own.local])?;
     let own = own.first().expect("BUG: an own change vanished");
     save_standing(connection, own)?;
     Ok(Some(own.record))
+}
+
+/// Takes back the rulings that a restored log lost: a change stands where the log's last ruling left it, or its first
+/// answer. Answers with their records.
+pub(super) fn forget_rulings_above(
+    connection: &Connection,
+    start: Pos,
+) -> Result<Vec<RecordId>, ReplicaError> {
+    let lost: Vec<i64> = connection
+        .prepare_cached("SELECT local FROM own WHERE ruling_pos > ?1 ORDER BY local")?
+        .query_map([start.0 as i64], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let mut records = Vec::new();
+    for local in lost {
+        connection
+            .prepare_cached(
+                "UPDATE own SET reason = '', settled = CASE WHEN header IS NULL THEN settled ELSE 0 END,
+                    ruling = CASE WHEN released_pos <= ?2 THEN 0 END,
+                    ruling_pos = CASE WHEN released_pos <= ?2 THEN released_pos END,
+                    ruling_answer = CASE WHEN released_pos <= ?2 THEN released_answer END,
+                    released_pos = CASE WHEN released_pos <= ?2 THEN released_pos END,
+                    released_answer = CASE WHEN released_pos <= ?2 THEN released_answer END
+                 WHERE local = ?1",
+            )?
+            .execute(params![local, start.0 as i64])?;
+        for own in Own::select(connection, "o.local = ?1", [local])? {
+            save_standing(connection, &own)?;
+            records.push(own.record);
+        }
+    }
+    Ok(records)
 }
 
 /// Checks a signed head, refuses one that takes the log back, and keeps the last ones.

@@ -4,7 +4,7 @@ use super::ReplicaError;
 use rusqlite::Connection;
 
 /// One step a version, forward only. A step that was shipped is never altered.
-const MIGRATIONS: &[&str] = &[VERSION_1];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
 
 const VERSION_1: &str = "
 CREATE TABLE meta (
@@ -138,6 +138,14 @@ CREATE TABLE draft (
 ) STRICT;
 ";
 
+/// Where a change stood before a person ruled, in case a restore takes that ruling away; the server's word for who this
+/// replica is, in case a restore takes the enrolment away.
+const VERSION_2: &str = "
+ALTER TABLE own ADD COLUMN released_pos INTEGER;
+ALTER TABLE own ADD COLUMN released_answer BLOB;
+ALTER TABLE identity ADD COLUMN certificate BLOB;
+";
+
 /// Prepares a connection and brings its tables to the present version; a new file gets them all.
 ///
 /// # Errors
@@ -183,6 +191,25 @@ mod tests {
             .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
             .expect("count");
         assert_eq!(tables, 0);
+    }
+
+    #[test]
+    fn a_database_of_the_first_version_keeps_what_it_holds() {
+        let mut connection = Connection::open_in_memory().expect("memory");
+        connection.execute_batch(VERSION_1).expect("version 1");
+        connection
+            .execute_batch(
+                "PRAGMA user_version = 1;
+                 INSERT INTO identity (chain, replica, replica_no, seed) VALUES (1, x'01', 7, x'02');",
+            )
+            .expect("a row");
+        migrate(&mut connection).expect("migrate");
+        let (no, certificate): (u32, Option<Vec<u8>>) = connection
+            .query_row("SELECT replica_no, certificate FROM identity", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .expect("the row");
+        assert_eq!((no, certificate), (7, None));
     }
 
     #[test]

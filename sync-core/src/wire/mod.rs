@@ -1,10 +1,12 @@
 //! The messages of `POST /v1/sync`: request, answer, receipt, page. Bytes only; no decision, no storage.
 
+mod certificate;
 mod item;
 mod receipt;
 mod request;
 mod response;
 
+pub use certificate::EnrolmentCertificate;
 pub use item::{EntryItem, ImageItem, Item, RulingItem, read_items, write_item};
 pub use receipt::{Receipt, SignedHead, WipeOrder};
 pub use request::{Cursor, RequestBody, SyncRequest};

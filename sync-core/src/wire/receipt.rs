@@ -160,7 +160,7 @@ impl Receipt {
     }
 }
 
-fn key_id(fields: &Fields<'_>, tag: u64) -> Result<String, CodecError> {
+pub(super) fn key_id(fields: &Fields<'_>, tag: u64) -> Result<String, CodecError> {
     let bytes = fields
         .optional_bytes(tag)?
         .ok_or(CodecError::Missing(tag))?;

@@ -65,6 +65,8 @@ pub struct SyncRequest {
     pub image_version: u32,
     /// The app's version, for the office's list of devices.
     pub app: String,
+    /// The replica's enrolment certificate, when the server said that it does not know the replica; empty otherwise.
+    pub certificate: Vec<u8>,
 }
 
 /// A request as cut from a body, its signature not yet checked.
@@ -102,6 +104,7 @@ mod tag {
     pub const PAGE_BYTES_MAX: u64 = 22;
     pub const IMAGE_VERSION: u64 = 23;
     pub const APP: u64 = 24;
+    pub const CERTIFICATE: u64 = 25;
 }
 
 impl SyncRequest {
@@ -151,6 +154,9 @@ impl SyncRequest {
             .nonzero(tag::IMAGE_VERSION, u64::from(self.image_version));
         if !self.app.is_empty() {
             out.bytes(tag::APP, self.app.as_bytes());
+        }
+        if !self.certificate.is_empty() {
+            out.bytes(tag::CERTIFICATE, &self.certificate);
         }
         out.finish()
     }
@@ -224,6 +230,10 @@ impl SyncRequest {
             page_bytes_max: number(tag::PAGE_BYTES_MAX)?,
             image_version: fields.u32_or_zero(tag::IMAGE_VERSION)?,
             app: app.to_owned(),
+            certificate: fields
+                .optional_bytes(tag::CERTIFICATE)?
+                .unwrap_or_default()
+                .to_vec(),
         })
     }
 }

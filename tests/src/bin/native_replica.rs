@@ -96,6 +96,7 @@ fn enrol(agent: &Agent, arguments: &Arguments) -> Result<Replica, Box<dyn Error>
         replica_no: ReplicaNo(answer.replica_no),
         person: PersonId(answer.person),
         epoch: Epoch(answer.epoch),
+        certificate: answer.certificate,
         server_keys,
     };
     Ok(Replica::create(Connection::open_in_memory()?, &enrolment)?)

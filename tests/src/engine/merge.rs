@@ -221,6 +221,7 @@ pub fn new_replica(data: &Path) -> Result<Replica, BenchError> {
         replica_no: ReplicaNo(9),
         person: PersonId(9),
         epoch: EPOCH,
+        certificate: Vec::new(),
         server_keys: vec![("k1".to_owned(), key.verifying_key())],
     };
     Replica::create(connection, &enrolment).map_err(subject)

@@ -154,6 +154,12 @@ impl World {
                 self.failed(index, number, Failure::Network);
                 return false;
             }
+            Delivered::Refused(ServiceError::ReplicaUnknown) => {
+                // A copy that is older than the enrolment was put back; the next request shows the certificate.
+                self.mark("unknown_replica");
+                self.failed(index, number, Failure::UnknownReplica);
+                return true;
+            }
             Delivered::Refused(error) => {
                 let is_busy = matches!(
                     error,
@@ -362,6 +368,10 @@ impl World {
                     self.take_in(index, request.request_no, &answer, true);
                 }
                 Delivered::Down => self.failed(index, request.request_no, Failure::Network),
+                Delivered::Refused(ServiceError::ReplicaUnknown) => {
+                    self.mark("unknown_replica");
+                    self.failed(index, request.request_no, Failure::UnknownReplica);
+                }
                 Delivered::Refused(error) => {
                     self.refused("a request beside others", &error);
                     self.failed(index, request.request_no, Failure::Busy);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 /// All marks, each with what it stands for.
-pub const MARKS: [(&str, &str); 38] = [
+pub const MARKS: [(&str, &str); 39] = [
     ("accepted", "a change was accepted"),
     (
         "conflict",
@@ -78,6 +78,10 @@ pub const MARKS: [(&str, &str); 38] = [
     ("unreadable", "a change came that nobody can read"),
     ("unknown_intent", "a change came from a newer app"),
     ("reinstalled", "a person began anew"),
+    (
+        "unknown_replica",
+        "a phone had enrolled after the copy that the server was put back from",
+    ),
     ("portal", "a captive portal answered"),
 ];
 

@@ -262,6 +262,7 @@ impl Phone {
             replica: ReplicaId(id),
             key_seed,
             replica_no: ReplicaNo(answer.replica_no),
+            certificate: answer.certificate,
         })?;
         self.session = Session::new("sim 1");
         self.forks += 1;
@@ -292,6 +293,7 @@ fn enrolment_of(answer: &EnrolmentAnswer, replica: ReplicaId, key_seed: [u8; 32]
         replica_no: ReplicaNo(answer.replica_no),
         person: PersonId(answer.person),
         epoch: Epoch(answer.epoch),
+        certificate: answer.certificate.clone(),
         server_keys: server_keys.collect(),
     }
 }

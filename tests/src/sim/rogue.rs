@@ -104,6 +104,7 @@ impl Rogue {
             page_bytes_max: 0,
             image_version: 1,
             app: "rogue".to_owned(),
+            certificate: Vec::new(),
         };
         (request, batch)
     }

@@ -96,6 +96,7 @@ impl Server {
             clock_agreed: true,
             restored,
             here: true,
+            ..OpenOptions::default()
         };
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let entropy: Arc<dyn Entropy> = Arc::clone(&self.entropy) as Arc<dyn Entropy>;

@@ -51,6 +51,7 @@ pub fn idle_request() -> SyncRequest {
         page_bytes_max: 524_288,
         image_version: 1,
         app: "1.0.0".into(),
+        certificate: Vec::new(),
     }
 }
 

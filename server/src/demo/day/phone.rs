@@ -356,6 +356,7 @@ impl Phone {
             replica: ReplicaId(new),
             key_seed,
             replica_no: ReplicaNo(answer.replica_no),
+            certificate: answer.certificate,
         };
         self.replica
             .continue_as(&identity)
@@ -406,6 +407,7 @@ fn enrolment_of(
         replica_no: ReplicaNo(answer.replica_no),
         person: PersonId(answer.person),
         epoch: Epoch(answer.epoch),
+        certificate: answer.certificate.clone(),
         server_keys,
     })
 }

@@ -87,7 +87,7 @@ impl World {
         let options = OpenOptions {
             clock_agreed: false,
             restored,
-            here: false,
+            ..OpenOptions::default()
         };
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let entropy: Arc<dyn Entropy> = Arc::clone(&self.entropy) as Arc<dyn Entropy>;

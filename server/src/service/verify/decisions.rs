@@ -2,18 +2,19 @@
 
 use super::fault::FaultKind;
 use super::log::Pass;
-use crate::service::context::{BatchEvidence, prepare_again};
+use crate::service::context::{Again, BatchEvidence};
 use crate::store::StoreError;
 use crate::store::sqlite::{EntryRow, SealedRow};
 use sync_core::change::{FramedChange, Part, PartClass};
 use sync_core::decide::{Prepared, prepare};
 use sync_core::directory::Replica;
 use sync_core::ids::Pos;
+use sync_core::kinds::KnownIntents;
 use sync_core::merge::RecordState;
 use sync_core::verdict::Answer;
 
 /// A change as it was prepared when it came, as far as its sealed parts are still there.
-fn prepare_whole(entry: &EntryRow, sealed: &[SealedRow]) -> Prepared {
+fn prepare_whole(entry: &EntryRow, sealed: &[SealedRow], known: KnownIntents) -> Prepared {
     let open = entry.body.as_deref().map(|bytes| Part {
         class: PartClass::OPEN,
         salt: None,
@@ -35,6 +36,7 @@ fn prepare_whole(entry: &EntryRow, sealed: &[SealedRow]) -> Prepared {
         },
         entry.seq,
         entry.hash,
+        known,
     )
 }
 
@@ -76,7 +78,7 @@ impl Pass<'_> {
         self.check_chain(entry, &replica, &sealed);
         self.check_sealed(entry.pos, &sealed);
         let covered = self.check_receipt(entry, &replica)?;
-        let change = prepare_whole(entry, &sealed);
+        let change = prepare_whole(entry, &sealed, self.facts.known_at(entry.pos));
         match &change.header {
             None => {
                 if entry.first_place.is_none() && covered {
@@ -96,7 +98,14 @@ impl Pass<'_> {
                 };
                 self.add_to_record(entry, row.as_ref(), header.unit, after);
                 self.check_origin(entry, header)?;
-                self.note_repair(entry.pos, header, &replica, entry.answer.verdict)?;
+                let taken_back = entry.first_place.is_some();
+                self.note_repair(
+                    entry.pos,
+                    header,
+                    &replica,
+                    entry.answer.verdict,
+                    taken_back,
+                )?;
             }
         }
         self.check_waiting(entry)
@@ -215,10 +224,9 @@ impl Pass<'_> {
             contacts: &receipt.contacts,
             received_ms: receipt.received_ms,
         };
-        let change = prepare_again(entry);
-        let decision =
-            self.view_at(head)
-                .decide(&change, replica, state, &evidence, Some(entry.time_ms))?;
+        let view = self.view_at(head);
+        let change = view.prepare_again(entry);
+        let decision = view.decide(&change, replica, state, &evidence, Some(Again::of(entry)))?;
         Ok(Some(decision.answer))
     }
 }

@@ -3,7 +3,7 @@
 use super::decisions::describe;
 use super::fault::FaultKind;
 use super::log::Pass;
-use crate::service::context::{prepare_again, read_ruling};
+use crate::service::context::{Present, read_ruling};
 use crate::service::rulings::{admitted_verdict, may_rule};
 use crate::store::StoreError;
 use crate::store::sqlite::EntryRow;
@@ -52,8 +52,9 @@ impl Pass<'_> {
             .map(|index| self.state_before(index, entry.pos))
             .transpose()?
             .flatten();
-        self.check_target(entry.pos, &ruling, &target)?;
-        self.check_ruled(entry, &ruling, &target, index, state.as_ref())?;
+        let before = self.view_at(Pos(entry.pos.0 - 1)).present(&target)?;
+        self.check_target(entry.pos, &ruling, &before)?;
+        self.check_ruled(entry, &ruling, &target, before, index, state.as_ref())?;
         let event = if ruling.ruling.puts_into_force() {
             self.view_at(Pos(entry.pos.0 - 1))
                 .event_of(&target, Some((entry.pos, &ruling)))?
@@ -85,22 +86,20 @@ impl Pass<'_> {
         &mut self,
         pos: Pos,
         ruling: &Ruling,
-        target: &EntryRow,
+        before: &Present,
     ) -> Result<(), StoreError> {
-        let verdict = target.answer.verdict;
+        let waits = before.waits_as();
         let waited = match ruling.ruling {
-            RulingKind::Released => verdict == Verdict::Held,
-            RulingKind::Admitted | RulingKind::Rejected => {
-                matches!(verdict, Verdict::Held | Verdict::Quarantined)
-            }
-            RulingKind::Repaired => self.repaired.remove(&ruling.of),
+            RulingKind::Released => waits == Some(Verdict::Held),
+            RulingKind::Admitted | RulingKind::Rejected => waits.is_some(),
+            RulingKind::Repaired => self.repaired.remove(&ruling.of) && before.is_open(),
             RulingKind::Erased => true,
         };
         if !waited {
             self.fault(
                 pos,
                 FaultKind::RulingTarget,
-                format!("{verdict:?} at {}", ruling.of),
+                format!("{:?} at {}", before.answer.verdict, ruling.of),
             );
         }
         if ruling.ruling == RulingKind::Erased {
@@ -117,9 +116,9 @@ impl Pass<'_> {
             return Ok(());
         }
         self.counts.ruled += 1;
-        let ended_by = self.read.find_ruling(ruling.of)?;
-        if ended_by != Some(pos) {
-            let detail = format!("{ended_by:?} instead of {pos}");
+        let noted = self.read.find_ruling(ruling.of, pos)?;
+        if noted != Some(pos) {
+            let detail = format!("{noted:?} instead of {pos}");
             self.findings.note(
                 Some(pos),
                 "ruled",
@@ -137,32 +136,33 @@ impl Pass<'_> {
         entry: &EntryRow,
         ruling: &Ruling,
         target: &EntryRow,
+        before: Present,
         index: Option<usize>,
         state: Option<&RecordState>,
     ) -> Result<(), StoreError> {
-        let before = Pos(entry.pos.0 - 1);
-        let first = target.answer.clone();
+        let before = before.answer;
+        let view = self.view_at(Pos(entry.pos.0 - 1));
         let wanted = match ruling.ruling {
             RulingKind::Released => self
-                .decide_held(target, state, before)?
+                .decide_held(target, state, Pos(entry.pos.0 - 1))?
                 .filter(|answer| answer.verdict != Verdict::Held),
             RulingKind::Admitted => {
-                admitted_verdict(&prepare_again(target), state).map(|verdict| Answer {
+                admitted_verdict(&view.prepare_again(target), state).map(|verdict| Answer {
                     verdict,
                     problems: Vec::new(),
-                    ..first
+                    ..before
                 })
             }
             RulingKind::Rejected => Some(Answer {
                 verdict: Verdict::Quarantined,
-                ..first
+                ..before
             }),
             RulingKind::Repaired => Some(Answer {
                 verdict: Verdict::Quarantined,
                 marks: Marks::default(),
                 problems: Vec::new(),
             }),
-            RulingKind::Erased => Some(first),
+            RulingKind::Erased => Some(target.answer.clone()),
         };
         let found = ruling.answer();
         if wanted.as_ref() != Some(&found) {
@@ -206,9 +206,9 @@ impl Pass<'_> {
             return Ok(());
         }
         let replica = self.directory.replica(target.replica).cloned();
-        match (prepare_again(target).header, replica) {
+        match (self.view_at(pos).prepare_again(target).header, replica) {
             (Some(header), Some(replica)) => {
-                self.note_repair(pos, &header, &replica, ruling.verdict)
+                self.note_repair(pos, &header, &replica, ruling.verdict, false)
             }
             _ => Ok(()),
         }
@@ -221,13 +221,19 @@ impl Pass<'_> {
         header: &Header,
         author: &Replica,
         verdict: Verdict,
+        taken_back: bool,
     ) -> Result<(), StoreError> {
         let ends = !matches!(verdict, Verdict::Held | Verdict::Quarantined);
-        if let Some(repairs) = header.repairs.filter(|_| ends)
-            && let Some(repaired) = self.view_at(pos).find_quarantined(repairs, author)?
-        {
-            self.repaired.insert(repaired.pos);
-        }
+        let Some(repairs) = header.repairs.filter(|_| ends) else {
+            return Ok(());
+        };
+        let view = self.view_at(pos);
+        let repaired = if taken_back {
+            view.find_repaired_before(repairs, author)?
+        } else {
+            view.find_repairable(repairs, author)?
+        };
+        self.repaired.extend(repaired.map(|entry| entry.pos));
         Ok(())
     }
 }

@@ -2,21 +2,23 @@
 
 use super::fault::FaultKind;
 use super::log::Pass;
-use crate::service::context::prepare_again;
 use crate::store::StoreError;
 use crate::store::sqlite::{EntryRow, WaitKey, WaitingRow};
 use sync_core::change::{Header, Needs};
 use sync_core::ids::Pos;
-use sync_core::verdict::{Marks, ProblemCode, Verdict};
+use sync_core::verdict::{Marks, Verdict};
 
 const CHUNK_WAITING: usize = 1_000;
 
 impl Pass<'_> {
-    /// Checks that a change waits exactly when its answer says so and no ruling has ended it.
+    /// Checks that a change waits exactly when its answer, or the last ruling about it, says so.
     pub(super) fn check_waiting(&mut self, entry: &EntryRow) -> Result<(), StoreError> {
-        let verdict = entry.answer.verdict;
-        let ruled = self.read.find_ruling(entry.pos)?;
-        if ruled.is_some() && verdict.is_in_force() {
+        let view = self.view_at(Pos(u64::MAX));
+        let (ruled, present) = (
+            self.read.find_ruling(entry.pos, view.head)?,
+            view.present(entry),
+        );
+        if ruled.is_some() && entry.answer.verdict.is_in_force() {
             self.findings.note(
                 Some(entry.pos),
                 "ruled",
@@ -25,13 +27,16 @@ impl Pass<'_> {
                 "it never waited",
             );
         }
-        let waits = matches!(verdict, Verdict::Held | Verdict::Quarantined) && ruled.is_none();
         let row = self.read.find_waiting(entry.pos)?;
-        let same = match &row {
-            Some(row) => waits && (row.verdict, row.since_ms) == (verdict, entry.received_ms),
-            None => !waits,
-        };
         self.counts.waiting += u64::from(row.is_some());
+        let waits = match present {
+            Ok(present) => present.waits_as(),
+            // What is wrong with the ruling shows at its own place.
+            Err(StoreError::Corrupt { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let found = row.as_ref().map(|row| (row.verdict, row.since_ms));
+        let same = found == waits.map(|verdict| (verdict, entry.received_ms));
         if !same {
             self.findings.note(
                 Some(entry.pos),
@@ -93,7 +98,9 @@ impl Pass<'_> {
                 .note(Some(row.pos), "held", row.pos, FaultKind::RowsStray, "");
             return Ok(());
         };
-        let header = prepare_again(&entry)
+        let header = self
+            .view_at(self.last.0)
+            .prepare_again(&entry)
             .header
             .filter(|_| row.verdict == Verdict::Held);
         let Some(header) = header else {
@@ -119,17 +126,11 @@ impl Pass<'_> {
             return Ok(());
         };
         let first = view.wait_key(&header, &entry.answer);
-        let unknown = entry
-            .answer
-            .problems
-            .first()
-            .is_some_and(|problem| problem.code == ProblemCode::IntentUnknown);
         let (wanted, released) = match answer.verdict {
             Verdict::Held => (vec![view.wait_key(&header, &answer)], false),
             // The directory has gone on since, and nothing has come that it waits for.
             Verdict::Quarantined => (vec![first, needs_key(&header)], false),
-            // An intent that this version has learned waits for its ruling.
-            _ => (vec![first], !unknown),
+            _ => (vec![first], true),
         };
         if released {
             self.findings.note(

@@ -8,7 +8,10 @@ use std::path::Path;
 use sync_core::change::Hash;
 use sync_core::digest::SetDigest;
 use sync_core::ids::{DistrictId, Epoch, LogPlace, Pos, UnitId};
-use sync_core::kinds::Kind;
+use sync_core::kinds::{self, Kind, KnownIntents};
+
+/// What the servers knew that did not note it yet.
+const KNOWN_FIRST: KnownIntents = KnownIntents::up_to(1);
 
 /// What never changes, or seldom, about a district.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub struct DistrictFacts {
     pub epochs: Vec<(Epoch, Pos)>,
     /// The place up to which the log has reached the second place; 0 without one.
     pub safe_pos: Pos,
+    /// Which intents the server knew, with the place that the log had when it learned them, ascending.
+    pub known: Vec<(KnownIntents, Pos)>,
 }
 
 impl DistrictFacts {
@@ -34,6 +39,14 @@ impl DistrictFacts {
             .epochs
             .last()
             .expect("BUG: a district has an epoch from the start")
+    }
+
+    /// Which intents the server knew when it gave a place.
+    pub fn known_at(&self, pos: Pos) -> KnownIntents {
+        let before = self.known.iter().rev().find(|(_, start)| *start < pos);
+        before
+            .or(self.known.first())
+            .map_or(KNOWN_FIRST, |known| known.0)
     }
 
     /// The epoch in which a place was given.
@@ -149,7 +162,29 @@ impl DistrictRead {
             time_zone: text("time_zone")?,
             epochs,
             safe_pos: Pos(safe_pos),
+            known: self.list_known()?,
         })
+    }
+
+    fn list_known(&self) -> Result<Vec<(KnownIntents, Pos)>, StoreError> {
+        let bytes = self.find_meta("known_intents")?.unwrap_or_default();
+        let rows = bytes.chunks_exact(12);
+        if !rows.remainder().is_empty() {
+            return Err(StoreError::corrupt("meta", "known_intents", "length"));
+        }
+        rows.map(|row| {
+            let version = u32::from_be_bytes(row[..4].try_into().expect("BUG: 4 bytes"));
+            if version > kinds::VERSION {
+                return Err(StoreError::Newer {
+                    what: "the district's table of intents".to_owned(),
+                    found: i64::from(version),
+                    known: i64::from(kinds::VERSION),
+                });
+            }
+            let start = u64::from_be_bytes(row[4..].try_into().expect("BUG: 8 bytes"));
+            Ok((KnownIntents::up_to(version), Pos(start)))
+        })
+        .collect()
     }
 
     fn find_meta(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
@@ -289,6 +324,21 @@ impl DistrictWrite {
             .prepare_cached("INSERT INTO epoch (epoch, start_pos, since_ms) VALUES (?1, ?2, ?3)")?
             .execute(params![epoch.0, start.0 as i64, now_ms])?;
         Ok(())
+    }
+
+    /// Notes which intents the server knew, from where on.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn put_known(&self, known: &[(KnownIntents, Pos)]) -> Result<(), StoreError> {
+        let bytes: Vec<u8> = known
+            .iter()
+            .flat_map(|(known, start)| {
+                let version = known.version().to_be_bytes();
+                version.into_iter().chain(start.0.to_be_bytes())
+            })
+            .collect();
+        self.put_meta("known_intents", &bytes)
     }
 
     /// Says that the log has reached the second place up to `pos`.

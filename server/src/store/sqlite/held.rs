@@ -52,6 +52,19 @@ impl DistrictRead {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// The changes that wait for an intent that the server did not know, oldest first.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn list_waiting_for_intents(&self) -> Result<Vec<Pos>, StoreError> {
+        let sql = "SELECT pos FROM held WHERE wait_key >= ?1 AND wait_key < ?2 ORDER BY pos";
+        let mut statement = self.connection().prepare_cached(sql)?;
+        let rows = statement.query_map([&b"i"[..], &b"j"[..]], |row| {
+            Ok(Pos(row.get::<_, i64>(0)? as u64))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Everything that some change waits for.
     ///
     /// # Errors
@@ -111,16 +124,18 @@ impl DistrictRead {
             as u64)
     }
 
-    /// The ruling that ended a change's waiting.
+    /// The newest ruling about a change at or below `at`. One that released it as quarantined may be followed by the
+    /// one that ends it.
     ///
     /// # Errors
     /// The database's own.
-    pub fn find_ruling(&self, pos: Pos) -> Result<Option<Pos>, StoreError> {
-        let mut statement = self
-            .connection()
-            .prepare_cached("SELECT ruling FROM ruled WHERE pos = ?1")?;
+    pub fn find_ruling(&self, pos: Pos, at: Pos) -> Result<Option<Pos>, StoreError> {
+        let sql =
+            "SELECT ruling FROM ruled WHERE pos = ?1 AND ruling <= ?2 ORDER BY ruling DESC LIMIT 1";
+        let mut statement = self.connection().prepare_cached(sql)?;
+        let at = at.0.min(i64::MAX as u64) as i64;
         let found: Option<i64> = statement
-            .query_row([pos.0 as i64], |row| row.get(0))
+            .query_row([pos.0 as i64, at], |row| row.get(0))
             .optional()?;
         Ok(found.map(|pos| Pos(pos as u64)))
     }
@@ -164,16 +179,22 @@ impl DistrictWrite {
         Ok(())
     }
 
-    /// A ruling ends a change's waiting.
+    /// A ruling about a change that waits ends its waiting, unless it was released as quarantined: then it waits on, for
+    /// a person or a repair, since the time it came.
     ///
     /// # Errors
     /// The database's own.
-    pub fn end_held(&self, pos: Pos, ruling: Pos) -> Result<(), StoreError> {
+    pub fn insert_ruled(&self, pos: Pos, ruling: Pos, waits_on: bool) -> Result<(), StoreError> {
+        let sql = if waits_on {
+            "UPDATE held SET verdict = 4, wait_key = NULL WHERE pos = ?1"
+        } else {
+            "DELETE FROM held WHERE pos = ?1"
+        };
         self.connection()
-            .prepare_cached("DELETE FROM held WHERE pos = ?1")?
+            .prepare_cached(sql)?
             .execute([pos.0 as i64])?;
         self.connection()
-            .prepare_cached("INSERT OR REPLACE INTO ruled (pos, ruling) VALUES (?1, ?2)")?
+            .prepare_cached("INSERT INTO ruled (pos, ruling) VALUES (?1, ?2)")?
             .execute(params![pos.0 as i64, ruling.0 as i64])?;
         Ok(())
     }

@@ -122,6 +122,22 @@ const DISTRICT: &[&str] = &["
     CREATE TABLE person (person INTEGER PRIMARY KEY, name TEXT NOT NULL, external_id TEXT UNIQUE) STRICT;
     CREATE TABLE boundary (unit INTEGER PRIMARY KEY, geojson TEXT NOT NULL) STRICT;
     CREATE TABLE document (name TEXT NOT NULL, version INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (name, version)) STRICT, WITHOUT ROWID;
+", "
+    -- A change may be ruled about twice: released as quarantined, and then by a person or a repair.
+    CREATE TABLE ruled_more (
+        pos INTEGER NOT NULL,
+        ruling INTEGER NOT NULL,
+        PRIMARY KEY (pos, ruling)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO ruled_more (pos, ruling) SELECT pos, ruling FROM ruled;
+    DROP TABLE ruled;
+    ALTER TABLE ruled_more RENAME TO ruled;
+    -- Those that were released so before, and were out of reach since, wait from now on like any other.
+    INSERT INTO held (pos, verdict, since_ms, wait_key)
+        SELECT change.pos, 4, change.received_ms, NULL
+        FROM ruled JOIN entry change ON change.pos = ruled.pos JOIN entry ruling ON ruling.pos = ruled.ruling
+        WHERE json_extract(CAST(ruling.body AS TEXT), '$.ruling') = 'released'
+            AND json_extract(CAST(ruling.body AS TEXT), '$.verdict') = 'quarantined';
 "];
 
 const CONTROL: &[&str] = &["

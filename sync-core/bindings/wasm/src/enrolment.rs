@@ -97,6 +97,7 @@ fn create(answer: &str) -> Result<(), Failure> {
         replica_no: ReplicaNo(answer.replica_no),
         person: PersonId(answer.person),
         epoch: Epoch(answer.epoch),
+        certificate: answer.certificate,
         server_keys,
     })?;
     PENDING.set(None);

@@ -82,7 +82,8 @@ pub fn on_response(request_no: u64, bytes: &[u8], now: &str) -> Result<String, J
     }))
 }
 
-/// The request brought no answer. `kind` is `network`, `busy` or `refused`; `retry_after_ms` what the server asked for.
+/// The request brought no answer. `kind` is `network`, `busy`, `refused` or, for a problem of
+/// the code `replica_unknown`, `unknown_replica`; `retry_after_ms` what the server asked for.
 ///
 /// # Errors
 /// Another kind, or not open, or not enrolled.
@@ -97,7 +98,11 @@ pub fn on_failure(
         "network" => Lost::Network,
         "busy" => Lost::Busy,
         "refused" => Lost::Refused,
-        _ => return Err(Failure::input("kind: not network, busy or refused").into()),
+        "unknown_replica" => Lost::UnknownReplica,
+        _ => {
+            let kinds = "kind: not network, busy, refused or unknown_replica";
+            return Err(Failure::input(kinds).into());
+        }
     };
     let now = phone::evidence(now)?;
     let random = random::number()?;

@@ -130,6 +130,7 @@ fn a_cloned_phone_continues_under_a_new_name_and_repeats_what_was_not_received()
         replica: new.replica,
         key_seed: new.key_seed,
         replica_no: new.replica_no,
+        certificate: Vec::new(),
     };
     assert_eq!(clone.continue_as(&identity).expect("continued"), 3);
     assert_eq!(clone.replica_id(), new.replica);
