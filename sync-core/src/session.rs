@@ -152,7 +152,7 @@ impl Session {
             .failed_at
             .is_some_and(|failed_at| !has_passed(&failed_at, &now, self.wait_ms));
         let condition = replica.condition()?;
-        if waits || condition == Condition::Forked {
+        if waits || matches!(condition, Condition::Forked | Condition::Wiped) {
             return Ok(None);
         }
         let batch = replica.next_batch(self.window.changes, self.window.batch_bytes)?;

@@ -1,6 +1,6 @@
 //! Making a change: validated, given its place in the chain and stored durably before the caller hears of it.
 
-use super::meta::{Identity, Meta};
+use super::meta::{Condition, Identity, Meta};
 use super::{Replica, ReplicaError, base_of, head_of, overlay, own, record};
 use crate::change::{
     ChangeId, For, Hash, Header, Needs, Part, PartClass, Salt, change_hash, hash_parts,
@@ -102,6 +102,9 @@ impl Replica {
         };
         let transaction = self.connection.transaction()?;
         let mut meta = Meta::load(&transaction)?;
+        if meta.condition == Condition::Wiped {
+            return Err(ReplicaError::Wiped.into());
+        }
         let base = match draft.base {
             Some(base) => base,
             None => base_of(&transaction, &meta, draft.record)?,

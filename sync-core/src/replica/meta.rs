@@ -25,13 +25,21 @@ pub enum Condition {
     UpgradeRequired = 2,
     /// Revoked: to be wiped when nothing is unsent.
     Revoked = 3,
+    /// Wiped: nothing is left but names and receipts, and nothing can be made or sent any more.
+    Wiped = 4,
 }
 
 impl Condition {
     fn from_code(code: i64) -> Option<Self> {
-        [Self::Ok, Self::Forked, Self::UpgradeRequired, Self::Revoked]
-            .into_iter()
-            .find(|each| *each as i64 == code)
+        [
+            Self::Ok,
+            Self::Forked,
+            Self::UpgradeRequired,
+            Self::Revoked,
+            Self::Wiped,
+        ]
+        .into_iter()
+        .find(|each| *each as i64 == code)
     }
 }
 

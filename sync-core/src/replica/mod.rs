@@ -72,6 +72,9 @@ pub enum ReplicaError {
     /// The database holds no replica.
     #[error("the database holds no enrolled replica")]
     NotEnrolled,
+    /// The replica was wiped after its access had been taken back.
+    #[error("the replica was wiped")]
+    Wiped,
     /// The database holds a replica already.
     #[error("the database holds a replica already")]
     AlreadyEnrolled,

@@ -152,12 +152,18 @@ pub(super) fn drop_thawed(connection: &Connection, meta: &mut Meta) -> Result<u6
 impl Replica {
     /// Wipes a revoked replica once every change it made has a verified receipt; until then it says how many wait.
     /// Names, receipts and hashes stay; keys, records, contents and drafts go, from the free pages of the file as well.
+    /// A wipe that was cut off in the middle is ended by calling this again, as after each start of the app.
     ///
     /// # Errors
     /// See [`ReplicaError`].
     pub fn wipe_when_safe(&mut self) -> Result<Wipe, ReplicaError> {
-        if self.condition()? != Condition::Revoked {
-            return Ok(Wipe::NotOrdered);
+        match self.condition()? {
+            Condition::Revoked => {}
+            Condition::Wiped => {
+                self.connection.execute_batch("VACUUM")?;
+                return Ok(Wipe::Wiped);
+            }
+            _ => return Ok(Wipe::NotOrdered),
         }
         let unsent: i64 = self.connection.query_row(
             "SELECT count(*) FROM own WHERE standing = 1 OR again = 1",
@@ -177,6 +183,7 @@ impl Replica {
              UPDATE identity SET seed = zeroblob(32);
              UPDATE meta SET scope = NULL, digest = zeroblob(24), cursor_pos = 0, scope_version = 0, backfill = 0;",
         )?;
+        transaction.execute("UPDATE meta SET condition = ?1", [Condition::Wiped as i64])?;
         transaction.commit()?;
         self.connection.execute_batch("VACUUM")?;
         Ok(Wipe::Wiped)

@@ -525,7 +525,7 @@ impl World {
         }
     }
 
-    fn wipe(&mut self, index: usize) {
+    pub(super) fn wipe(&mut self, index: usize) {
         let phone = &mut self.phones[index];
         let Some(replica) = &mut phone.replica else {
             return;

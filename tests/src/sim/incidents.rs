@@ -199,6 +199,8 @@ impl World {
             return;
         }
         self.check_phone_after_crash(index, fault);
+        // As an app does after each start.
+        self.wipe(index);
     }
 
     fn check_phone_after_crash(&mut self, index: usize, fault: Option<(DiskFault, u32)>) {

@@ -46,6 +46,7 @@ fn a_new_district_is_there_or_can_be_made_again() {
         time_zone: "Asia/Shanghai".into(),
         epochs: vec![(Epoch(1), Pos(0))],
         safe_pos: Pos(0),
+        known: Vec::new(),
     };
     let create = |node: &Node| -> Result<(), StoreError> {
         let store = DistrictWrite::open(&node.path("district.db"))?;
@@ -81,6 +82,7 @@ fn a_new_replica_is_there_or_can_be_made_again() {
         replica_no: ReplicaNo(9),
         person: PersonId(9),
         epoch: Epoch(1),
+        certificate: Vec::new(),
         server_keys: vec![("k1".to_owned(), key.verifying_key())],
     };
     let connect = |node: &Node| Connection::open(node.path("replica.db"));

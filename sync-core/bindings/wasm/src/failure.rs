@@ -93,6 +93,7 @@ impl From<ReplicaError> for Failure {
     fn from(error: ReplicaError) -> Self {
         let code = match error {
             ReplicaError::NotEnrolled => "not_enrolled",
+            ReplicaError::Wiped => "wiped",
             ReplicaError::AlreadyEnrolled => "already_enrolled",
             ReplicaError::NewerVersion { .. } => "newer_version",
             ReplicaError::Database(_) | ReplicaError::Damaged(_) => "storage",

@@ -178,6 +178,7 @@ fn status_of(phone: &mut Phone) -> Result<Status, Failure> {
             Condition::Forked => "forked",
             Condition::UpgradeRequired => "upgrade_required",
             Condition::Revoked => "revoked",
+            Condition::Wiped => "wiped",
         },
         units: scope
             .iter()
