@@ -8,7 +8,7 @@ use api_schema::shapes::Base64Url;
 use sync_core::change::{
     BatchWriter, Hash, Header, Part, PartClass, SigningKey, change_hash, hash_parts,
 };
-use sync_core::ids::{DistrictId, DocumentsVersion, LogPlace, RecordId, ReplicaId, Seq, UnitId};
+use sync_core::ids::{DistrictId, DocumentsVersion, Epoch, LogPlace, RecordId, ReplicaId, Seq, UnitId};
 use sync_core::replica::READS_VERSION;
 use sync_core::time::Evidence;
 use sync_core::wire::{Cursor, PROTOCOL, SyncRequest, SyncResponse};
@@ -62,10 +62,12 @@ impl Phone {
 
     /// The phone that an enrolment made.
     pub fn new(enrolled: &EnrolmentAnswer, replica: Uuid, key: SigningKey) -> Self {
-        Self::with_ids(DistrictId(enrolled.district), ReplicaId(replica), key)
+        let mut phone = Self::with_ids(DistrictId(enrolled.district), ReplicaId(replica), key);
+        phone.cursor.epoch = Epoch(enrolled.epoch);
+        phone
     }
 
-    /// The same from the ids alone.
+    /// The same from the ids alone, in the first epoch.
     pub fn with_ids(district: DistrictId, replica: ReplicaId, key: SigningKey) -> Self {
         let start = (Seq(0), Hash::ZERO);
         Self {
@@ -73,7 +75,10 @@ impl Phone {
             replica,
             key,
             unit: UnitId(0),
-            cursor: Cursor::default(),
+            cursor: Cursor {
+                epoch: Epoch(1),
+                ..Cursor::default()
+            },
             head: start,
             request_no: 0,
             batch: BatchWriter::default(),

@@ -194,7 +194,7 @@ impl Gridwork {
                 state.directory.replica_by_id(old)?.clone(),
             ))
         });
-        let (district, old) = found.ok_or(ServiceError::SignatureRefused)?;
+        let (district, old) = found.ok_or(ServiceError::ReplicaUnknown)?;
         let message = [
             &old.replica.as_bytes()[..],
             &new.as_bytes()[..],

@@ -20,6 +20,9 @@ use sync_core::scope::Scope;
 /// More people than are entered between a copy and the loss of the server.
 const PEOPLE_LOST_MAX: u32 = 10_000;
 
+/// Numbers of scope versions that an epoch has for a person before it comes to those of the next.
+const SCOPE_VERSIONS_AN_EPOCH: u32 = 1 << 12;
+
 /// What the writer knows between groups. A group works on a copy, which takes the original's place after the commit.
 #[derive(Clone, Debug)]
 pub struct WriterState {
@@ -352,7 +355,14 @@ impl<'a> LogWriter<'a> {
         let version = match self.write.find_scope(person)? {
             Some((version, stored)) if stored == bytes => version,
             last => {
-                let version = ScopeVersion(last.map_or(0, |(version, _)| version.0) + 1);
+                let next = last.map_or(0, |(version, _)| version.0) + 1;
+                // A restored server must not give a number again that it gave before: a phone would take the new scope
+                // for the one that it knows.
+                let epoch = self.state.facts.epoch().0.0;
+                let first = epoch
+                    .saturating_sub(1)
+                    .saturating_mul(SCOPE_VERSIONS_AN_EPOCH);
+                let version = ScopeVersion(next.max(first + 1));
                 self.write.insert_scope(person, version, &bytes)?;
                 version
             }

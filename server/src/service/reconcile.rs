@@ -174,6 +174,12 @@ impl LogWriter<'_> {
             }
             outcome.duplicates = known;
         }
+        // Who does not know of a restore yet is told of it first, and then offers again what the restored log lost, with
+        // its receipts. Admitted now, a change that had a verdict would get a second one; so would it when a request of
+        // before the restore arrives late.
+        if request.cursor.epoch != self.facts().epoch().0 {
+            return Ok(());
+        }
         let new = &batch.changes[known as usize..];
         // What is covered by a receipt of an earlier epoch and what is not become receipts of their own.
         let mut index = 0;

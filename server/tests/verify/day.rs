@@ -311,7 +311,10 @@ pub fn send_raw(world: &World, enrolment: &Enrolment, headers: &[&[u8]]) {
         head_seq: last,
         head_hash: hash,
         sent_at: world.evidence(),
-        cursor: Cursor::default(),
+        cursor: Cursor {
+            epoch: enrolment.epoch,
+            ..Cursor::default()
+        },
         first_seq: Seq(1),
         prev_hash: Hash::ZERO,
         count: last.0,

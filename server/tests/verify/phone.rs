@@ -138,7 +138,9 @@ impl Phone {
             replica_no,
             certificate,
         };
-        self.replica.continue_as(&identity).expect("continue");
+        self.replica
+            .continue_as(&plan, &identity)
+            .expect("continue");
     }
 
     pub fn last_seq(&self) -> Seq {

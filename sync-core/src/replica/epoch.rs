@@ -1,7 +1,8 @@
 //! A new epoch: the server was restored from a copy and lost the end of its log. The phones bring it back.
 
 use super::apply::Work;
-use super::{ApplyError, receipts, record};
+use super::own::Own;
+use super::{ApplyError, fork, receipts, record};
 use crate::ids::Pos;
 use crate::wire::SyncResponse;
 use rusqlite::params;
@@ -37,10 +38,27 @@ pub(super) fn begin(work: &mut Work<'_>, response: &SyncResponse) -> Result<(), 
         work.touched.insert(record);
         work.with_overlay.insert(record);
     }
+    repeat_earlier_names(work, start)?;
     work.meta.epoch = response.epoch;
     work.meta.cursor.epoch = response.epoch;
     work.meta.cursor.pos = Pos(work.meta.cursor.pos.0.min(start.0));
     work.applied.new_epoch = true;
+    Ok(())
+}
+
+/// What was received under an earlier name above the restored log's end is repeated under the present one: nobody offers
+/// it again under the old one, which another database may speak under. What the log has all the same, the server finds out.
+fn repeat_earlier_names(work: &mut Work<'_>, start: Pos) -> Result<(), ApplyError> {
+    let lost = Own::select(
+        work.connection,
+        "o.chain < ?1 AND o.place_pos > ?2 AND o.header IS NOT NULL",
+        params![work.identity.chain, start.0 as i64],
+    )?;
+    for own in &lost {
+        work.touched.insert(own.record);
+        work.with_overlay.insert(own.record);
+    }
+    fork::repeat_all(work.connection, &mut work.meta, work.identity, &lost)?;
     Ok(())
 }
 

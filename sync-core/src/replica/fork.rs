@@ -38,6 +38,20 @@ pub struct ForkIdentity {
     pub certificate: Vec<u8>,
 }
 
+/// What is repeated under a new name: what has no receipt, what a restored server lost, and what lies above the last
+/// change that both chains share. What the phone has let go of since is safe in a second place.
+const REPEATED: &str =
+    "o.chain = ?1 AND (o.answer IS NULL OR o.again = 1 OR o.seq > ?2) AND o.header IS NOT NULL";
+
+impl ForkPlan {
+    /// The plan to try when the server does not know the shared change: it was restored from a copy, and the other
+    /// database came first. Nearer to the chain's beginning, where everybody agrees; what is repeated although the server
+    /// has it, it finds out. `None` at the beginning itself.
+    pub fn lower(&self) -> Option<Seq> {
+        (self.received > Seq(0)).then(|| Seq(self.received.0 / 2))
+    }
+}
+
 impl Replica {
     /// What continuing as a new replica would do.
     ///
@@ -45,13 +59,25 @@ impl Replica {
     /// See [`ReplicaError`].
     pub fn fork_plan(&self) -> Result<ForkPlan, ReplicaError> {
         let chain = self.identity.chain;
-        let (received, repeats): (i64, i64) = self.connection.query_row(
-            "SELECT coalesce((SELECT max(last) FROM receipt WHERE chain = ?1), 0),
-                    (SELECT count(*) FROM own WHERE chain = ?1 AND (answer IS NULL OR again = 1))",
+        let received: i64 = self.connection.query_row(
+            "SELECT coalesce(max(last), 0) FROM receipt WHERE chain = ?1",
             [chain],
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| row.get(0),
         )?;
-        let received = Seq(received as u64);
+        self.fork_plan_at(Seq(received as u64))
+    }
+
+    /// The same with a shared change further down, see [`ForkPlan::lower`].
+    ///
+    /// # Errors
+    /// See [`ReplicaError`].
+    pub fn fork_plan_at(&self, received: Seq) -> Result<ForkPlan, ReplicaError> {
+        let chain = self.identity.chain;
+        let repeats: i64 = self.connection.query_row(
+            &format!("SELECT count(*) FROM own o WHERE {REPEATED}"),
+            params![chain, received.0 as i64],
+            |row| row.get(0),
+        )?;
         Ok(ForkPlan {
             replica: self.identity.replica,
             received,
@@ -60,13 +86,33 @@ impl Replica {
         })
     }
 
-    /// Goes on under a new name: what has no receipt is repeated as new changes with their origin, what it referred to
-    /// among them included; records, receipts and the old chain's hashes stay. One transaction.
-    /// Answers with how many changes were repeated.
+    /// The server that told of the fork was put back from a copy of before this replica enrolled: it is spoken to under the
+    /// old name again, and tells of the fork again if there still is one.
+    ///
+    /// # Errors
+    /// See [`ReplicaError`].
+    pub fn keep_old_name(&mut self) -> Result<(), ReplicaError> {
+        let transaction = self.connection.transaction()?;
+        let mut meta = Meta::load(&transaction)?;
+        if meta.condition == Condition::Forked {
+            meta.condition = Condition::Ok;
+            meta.save(&transaction)?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Goes on under a new name: what has no receipt, and what lies above the shared change of the plan that the server
+    /// took, is repeated as new changes with their origin, what it referred to among them included; records, receipts and
+    /// the old chain's hashes stay. One transaction. Answers with how many changes were repeated.
     ///
     /// # Errors
     /// See [`ReplicaError`]; the old name holds on then.
-    pub fn continue_as(&mut self, identity: &ForkIdentity) -> Result<u64, ReplicaError> {
+    pub fn continue_as(
+        &mut self,
+        plan: &ForkPlan,
+        identity: &ForkIdentity,
+    ) -> Result<u64, ReplicaError> {
         let transaction = self.connection.transaction()?;
         let old = self.identity.clone();
         let new_chain = old.chain + 1;
@@ -84,31 +130,42 @@ impl Replica {
         meta.safe_seq = Seq(0);
         meta.save(&transaction)?;
         let new = Identity::load(&transaction, old.known)?;
-        let unreceived = Own::select(
+        let repeated = Own::select(
             &transaction,
-            "o.chain = ?1 AND (o.answer IS NULL OR o.again = 1)",
-            [old.chain],
+            REPEATED,
+            params![old.chain, plan.received.0 as i64],
         )?;
-        let mut renamed = BTreeMap::new();
-        for own in &unreceived {
-            let hash = hash_at(&transaction, old.chain, own.seq)?
-                .ok_or(ReplicaError::Damaged("an own change"))?;
-            let sealed = sealed_parts(&transaction, own.local)?;
-            let link = repeat(own, hash, &sealed, &renamed)?;
-            forget(&transaction, own.local)?;
-            let seq = append(&transaction, &mut meta, &new, link)?;
-            renamed.insert(
-                (own.replica, own.seq),
-                ChangeId {
-                    replica: new.replica,
-                    seq,
-                },
-            );
-        }
+        repeat_all(&transaction, &mut meta, &new, &repeated)?;
         transaction.commit()?;
         self.identity = new;
-        Ok(unreceived.len() as u64)
+        Ok(repeated.len() as u64)
     }
+}
+
+/// Repeats changes of earlier names under the present one, in their order. Part of the caller's transaction.
+pub(super) fn repeat_all(
+    connection: &Connection,
+    meta: &mut Meta,
+    identity: &Identity,
+    repeated: &[Own],
+) -> Result<(), ReplicaError> {
+    let mut renamed = BTreeMap::new();
+    for own in repeated {
+        let hash = hash_at(connection, own.chain, own.seq)?
+            .ok_or(ReplicaError::Damaged("an own change"))?;
+        let sealed = sealed_parts(connection, own.local)?;
+        let link = repeat(own, hash, &sealed, &renamed)?;
+        forget(connection, own.local)?;
+        let seq = append(connection, meta, identity, link)?;
+        renamed.insert(
+            (own.replica, own.seq),
+            ChangeId {
+                replica: identity.replica,
+                seq,
+            },
+        );
+    }
+    Ok(())
 }
 
 /// The old change has no part in anything any more but the chain of hashes.

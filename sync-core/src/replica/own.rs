@@ -11,6 +11,8 @@ use rusqlite::{Connection, Row, params};
 #[derive(Clone, Debug)]
 pub(super) struct Own {
     pub local: i64,
+    /// Under which of the replica's names it was made.
+    pub chain: i64,
     pub replica: ReplicaId,
     pub replica_no: ReplicaNo,
     pub seq: Seq,
@@ -32,7 +34,7 @@ pub(super) struct Own {
 
 const COLUMNS: &str = "o.local, i.replica, i.replica_no, o.seq, o.record, o.intent, o.header, o.open, o.made_ms,
     o.answer, o.time_ms, o.place_epoch, o.place_pos, o.again, o.ruling, o.ruling_pos, o.ruling_answer, o.reason,
-    o.repaired_by IS NOT NULL";
+    o.repaired_by IS NOT NULL, o.chain";
 
 pub(super) const RULINGS: [RulingKind; 5] = [
     RulingKind::Released,
@@ -88,6 +90,7 @@ impl Own {
             ruling,
             reason: row.get(17)?,
             repaired: row.get(18)?,
+            chain: row.get(19)?,
         })
     }
 

@@ -92,6 +92,7 @@ impl World {
                 self.mark("fork_continued");
                 true
             }
+            Ok(Err(ServiceError::ReplicaUnknown)) => true,
             Ok(Err(error)) => {
                 if answer_lost && matches!(error, ServiceError::Overloaded) {
                     self.mark("fork_answer_lost");

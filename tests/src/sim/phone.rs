@@ -12,7 +12,7 @@ use server::service::{Backend as _, ServiceError};
 use std::collections::{BTreeMap, BTreeSet};
 use sync_core::change::{SigningKey, VerifyingKey};
 use sync_core::ids::{DistrictId, Epoch, PersonId, RecordId, ReplicaId, ReplicaNo, Seq};
-use sync_core::replica::{Enrolment, ForkIdentity, Replica, ReplicaError};
+use sync_core::replica::{Enrolment, ForkIdentity, ForkPlan, Replica, ReplicaError};
 use sync_core::session::Session;
 use sync_core::time::Evidence;
 use uuid::Uuid;
@@ -216,7 +216,7 @@ impl Phone {
         RecordId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
-    /// Asks the server for a new name after a fork, and goes on under it. Whether it did.
+    /// Asks the server for a new name after a fork, and goes on under it.
     ///
     /// # Errors
     /// What the replica says.
@@ -228,46 +228,64 @@ impl Phone {
         let (Some(gridwork), Some(replica)) = (server.gridwork(), &mut self.replica) else {
             return Ok(Err(ServiceError::Overloaded));
         };
-        let plan = replica.fork_plan()?;
-        let (id, key_seed) = identity(&mut self.dice);
-        let key = SigningKey::from_seed(&key_seed);
-        let public = key.verifying_key().to_bytes();
-        let message = [
-            &plan.replica.as_bytes()[..],
-            &id.as_bytes()[..],
-            &public[..],
-            &plan.received.0.to_be_bytes()[..],
-            &plan.hash.0[..],
-        ]
-        .concat();
-        let proof = |key: &SigningKey| Base64Url(key.sign("gridwork/fork/1", &message).0);
-        let asked = now(gridwork.fork(ForkRequest {
-            old_replica: plan.replica.0,
-            replica: id,
-            public_key: Base64Url(public),
-            last_common_seq: plan.received.0,
-            last_common_hash: Base64Url(plan.hash.0),
-            old_proof: proof(replica.signing_key()),
-            proof: proof(&key),
-            device_label: None,
-        }));
+        let mut plan = replica.fork_plan()?;
+        let (identity, asked) = loop {
+            let (id, key_seed) = identity(&mut self.dice);
+            let request = fork_request(replica, &plan, id, key_seed);
+            match (now(gridwork.fork(request)), plan.lower()) {
+                (Err(ServiceError::Conflict { .. }), Some(lower)) => {
+                    plan = replica.fork_plan_at(lower)?;
+                }
+                (asked, _) => break ((id, key_seed), asked),
+            }
+        };
         let answer = match asked {
             Ok(answer) => answer,
-            Err(error) => return Ok(Err(error)),
+            Err(error) => {
+                if matches!(error, ServiceError::ReplicaUnknown) {
+                    replica.keep_old_name()?;
+                }
+                return Ok(Err(error));
+            }
         };
         if answer_lost {
             return Ok(Err(ServiceError::Overloaded));
         }
-        replica.continue_as(&ForkIdentity {
-            replica: ReplicaId(id),
-            key_seed,
+        let identity = ForkIdentity {
+            replica: ReplicaId(identity.0),
+            key_seed: identity.1,
             replica_no: ReplicaNo(answer.replica_no),
             certificate: answer.certificate,
-        })?;
+        };
+        replica.continue_as(&plan, &identity)?;
         self.session = Session::new("sim 1");
         self.forks += 1;
         self.note_head()?;
         Ok(Ok(()))
+    }
+}
+
+fn fork_request(replica: &Replica, plan: &ForkPlan, id: Uuid, key_seed: [u8; 32]) -> ForkRequest {
+    let key = SigningKey::from_seed(&key_seed);
+    let public = key.verifying_key().to_bytes();
+    let message = [
+        &plan.replica.as_bytes()[..],
+        &id.as_bytes()[..],
+        &public[..],
+        &plan.received.0.to_be_bytes()[..],
+        &plan.hash.0[..],
+    ]
+    .concat();
+    let proof = |key: &SigningKey| Base64Url(key.sign("gridwork/fork/1", &message).0);
+    ForkRequest {
+        old_replica: plan.replica.0,
+        replica: id,
+        public_key: Base64Url(public),
+        last_common_seq: plan.received.0,
+        last_common_hash: Base64Url(plan.hash.0),
+        old_proof: proof(replica.signing_key()),
+        proof: proof(&key),
+        device_label: None,
     }
 }
 

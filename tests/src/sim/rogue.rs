@@ -33,6 +33,8 @@ pub struct Rogue {
     request_no: u64,
     /// What the server said that it has.
     mark: u64,
+    /// The epoch that it said it is.
+    epoch: Epoch,
 }
 
 impl Rogue {
@@ -46,6 +48,7 @@ impl Rogue {
             hashes: Vec::new(),
             request_no: 0,
             mark: 0,
+            epoch: Epoch(1),
         }
     }
 
@@ -81,7 +84,10 @@ impl Rogue {
             head_seq: Seq(head),
             head_hash: self.hash_at(head),
             sent_at: at,
-            cursor: Cursor::default(),
+            cursor: Cursor {
+                epoch: self.epoch,
+                ..Cursor::default()
+            },
             first_seq: if to > from {
                 Seq(self.mark + 1)
             } else {
@@ -223,6 +229,7 @@ impl World {
         let Ok(response) = SyncResponse::decode(answer) else {
             return;
         };
+        self.rogue.epoch = response.epoch;
         self.rogue.mark = response.mark.0.min(self.rogue.made.len() as u64);
         let unknown = response.receipts.iter().any(|receipt| {
             receipt.answers.iter().any(|answer| {

@@ -359,7 +359,7 @@ impl Phone {
             certificate: answer.certificate,
         };
         self.replica
-            .continue_as(&identity)
+            .continue_as(&plan, &identity)
             .map_err(|error| refused("a fork did not go on", error))?;
         self.session = Session::new("demo 1");
         self.forks += 1;

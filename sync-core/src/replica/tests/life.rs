@@ -132,7 +132,7 @@ fn a_cloned_phone_continues_under_a_new_name_and_repeats_what_was_not_received()
         replica_no: new.replica_no,
         certificate: Vec::new(),
     };
-    assert_eq!(clone.continue_as(&identity).expect("continued"), 3);
+    assert_eq!(clone.continue_as(&plan, &identity).expect("continued"), 3);
     assert_eq!(clone.replica_id(), new.replica);
     assert_eq!(clone.counts().expect("counts").waiting, 3);
     assert_eq!(clone.head().expect("head").0, Seq(3));
