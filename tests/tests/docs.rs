@@ -44,7 +44,7 @@ fn golden(name: &str) -> Vec<u8> {
     hex::decode(&digits).expect("hexadecimal")
 }
 
-const DUMPED: [&str; 15] = [
+const DUMPED: [&str; 16] = [
     "header_bare",
     "header_full",
     "batch",
@@ -54,6 +54,7 @@ const DUMPED: [&str; 15] = [
     "receipt",
     "head",
     "wipe",
+    "certificate",
     "scope",
     "items_entry",
     "items_image",

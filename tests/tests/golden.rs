@@ -26,7 +26,8 @@ use sync_core::merge::RecordState;
 use sync_core::scope::Scope;
 use sync_core::verdict::{decode_answers, encode_answers};
 use sync_core::wire::{
-    Receipt, RequestBody, SignedHead, SyncResponse, WipeOrder, read_items, write_item,
+    EnrolmentCertificate, Receipt, RequestBody, SignedHead, SyncResponse, WipeOrder, read_items,
+    write_item,
 };
 use texts::texts_of;
 use written::{written_chain, written_log_chain};
@@ -139,6 +140,11 @@ fn again(kind: &str, bytes: &[u8]) -> Vec<u8> {
             let head = SignedHead::decode(bytes).expect(kind);
             assert!(head.is_signed_by(DISTRICT, &server_key().verifying_key()));
             head.encode()
+        }
+        "certificate" => {
+            let certificate = EnrolmentCertificate::decode(bytes).expect(kind);
+            assert!(certificate.is_signed_by(DISTRICT, &server_key().verifying_key()));
+            certificate.encode()
         }
         "wipe" => {
             let order = WipeOrder::decode(bytes).expect(kind);

@@ -93,6 +93,17 @@ const REQUEST: &[Field] = &[
     field(22, "page_bytes_max", Integer),
     field(23, "image_version", Integer),
     field(24, "app", Text),
+    field(25, "certificate", Nested(CERTIFICATE)),
+];
+const CERTIFICATE: &[Field] = &[
+    field(1, "epoch", Integer),
+    field(2, "replica", Bytes),
+    field(3, "replica_no", Integer),
+    field(4, "person", Integer),
+    field(5, "public_key", Bytes),
+    field(6, "received_ms", Signed),
+    field(7, "key_id", Text),
+    field(8, "signature", Bytes),
 ];
 const PROBLEM: &[Field] = &[
     field(1, "code", Text),
@@ -194,6 +205,7 @@ pub const SCHEMAS: &[(&str, &[Field])] = &[
     ("Receipt", RECEIPT),
     ("Signed head", HEAD),
     ("Wipe order", WIPE),
+    ("Enrolment certificate", CERTIFICATE),
     ("Scope", SCOPE),
     ("Scope: part", SCOPE_PART),
     ("Item", ITEM),
@@ -212,6 +224,7 @@ pub fn dump(name: &str, bytes: &[u8]) -> String {
         "receipt" => out.fields(bytes, RECEIPT, 0),
         "head" => out.fields(bytes, HEAD, 0),
         "wipe" => out.fields(bytes, WIPE, 0),
+        "certificate" => out.fields(bytes, CERTIFICATE, 0),
         "scope" => out.fields(bytes, SCOPE, 0),
         "items" => out.items(bytes, 0),
         "response" => {

@@ -17,8 +17,8 @@ use sync_core::scope::Scope;
 use sync_core::time::Evidence;
 use sync_core::verdict::{Answer, Marks, Problem, ProblemCode, Verdict, encode_answers};
 use sync_core::wire::{
-    Cursor, EntryItem, ImageItem, Item, PROTOCOL, Receipt, RulingItem, SignedHead, Status,
-    SyncRequest, SyncResponse, WipeOrder, write_item,
+    Cursor, EnrolmentCertificate, EntryItem, ImageItem, Item, PROTOCOL, Receipt, RulingItem,
+    SignedHead, Status, SyncRequest, SyncResponse, WipeOrder, write_item,
 };
 
 pub fn idle_request() -> SyncRequest {
@@ -244,6 +244,31 @@ fn wipe() -> WipeOrder {
     WipeOrder::sign(DISTRICT, REPLICA, RECEIVED_MS - 1_000, "k1", &server_key())
 }
 
+pub fn certificate() -> EnrolmentCertificate {
+    let mut certificate = EnrolmentCertificate {
+        epoch: Epoch(1),
+        replica: REPLICA,
+        replica_no: ReplicaNo(1),
+        person: PersonId(7),
+        key: replica_key().verifying_key(),
+        received_ms: RECEIVED_MS - 86_400_000,
+        key_id: "k1".into(),
+        signature: Signature([0; 64]),
+    };
+    certificate.sign(DISTRICT, &server_key());
+    certificate
+}
+
+/// To a restored server that does not know the replica.
+fn request_known_once() -> Vec<u8> {
+    let request = SyncRequest {
+        request_no: 44,
+        certificate: certificate().encode(),
+        ..idle_request()
+    };
+    request.encode(&[], &replica_key())
+}
+
 fn revoked_response() -> SyncResponse {
     SyncResponse {
         status: Status::Revoked,
@@ -284,6 +309,8 @@ pub fn all() -> Vec<Golden> {
         ("request_idle", idle_request().encode(&[], &replica_key())),
         ("request_batch", request_batch()),
         ("request_offering", request_offering()),
+        ("request_certificate", request_known_once()),
+        ("certificate", certificate().encode()),
         ("answers", encode_answers(&receipt().answers)),
         ("receipt", receipt().encode()),
         ("head", head().encode()),
