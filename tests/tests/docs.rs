@@ -44,7 +44,7 @@ fn golden(name: &str) -> Vec<u8> {
     hex::decode(&digits).expect("hexadecimal")
 }
 
-const DUMPED: [&str; 16] = [
+const DUMPED: [&str; 17] = [
     "header_bare",
     "header_full",
     "batch",
@@ -55,6 +55,7 @@ const DUMPED: [&str; 16] = [
     "head",
     "wipe",
     "certificate",
+    "key_second",
     "scope",
     "items_entry",
     "items_image",

@@ -115,6 +115,8 @@ pub enum AdminRequest {
     Snapshots,
     /// The clock is right after a jump.
     AgreeClock,
+    /// Give the district new keys.
+    RotateKey,
 }
 
 impl Gridwork {
@@ -187,6 +189,10 @@ impl Gridwork {
                 }))
             }
             AdminRequest::Snapshots => self.build_snapshots(&district).await,
+            AdminRequest::RotateKey => {
+                let id = self.rotate_keys(&district).await?;
+                Ok(json!({ "key": id }))
+            }
             AdminRequest::AgreeClock => {
                 district.writer().agree_clock()?;
                 Ok(json!({ "agreed": true }))

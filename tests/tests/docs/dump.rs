@@ -94,6 +94,7 @@ const REQUEST: &[Field] = &[
     field(23, "image_version", Integer),
     field(24, "app", Text),
     field(25, "certificate", Nested(CERTIFICATE)),
+    field(26, "known_keys", Integer),
 ];
 const CERTIFICATE: &[Field] = &[
     field(1, "epoch", Integer),
@@ -142,6 +143,11 @@ const WIPE: &[Field] = &[
     field(3, "key_id", Text),
     field(4, "signature", Bytes),
 ];
+const KEY: &[Field] = &[
+    field(1, "key_id", Text),
+    field(2, "public_key", Bytes),
+    field(3, "signature", Bytes),
+];
 const SCOPE_PART: &[Field] = &[
     field(1, "kind", Integer),
     field(2, "reads", Integer),
@@ -189,6 +195,7 @@ const RESPONSE: &[Field] = &[
     field(20, "documents", Integer),
     field(21, "replica_no", Integer),
     field(22, "wipe", Nested(WIPE)),
+    field(23, "key", Nested(KEY)),
 ];
 
 /// Every message with a table on the protocol page, by the table's heading.
@@ -205,6 +212,7 @@ pub const SCHEMAS: &[(&str, &[Field])] = &[
     ("Receipt", RECEIPT),
     ("Signed head", HEAD),
     ("Wipe order", WIPE),
+    ("Server key", KEY),
     ("Enrolment certificate", CERTIFICATE),
     ("Scope", SCOPE),
     ("Scope: part", SCOPE_PART),
@@ -225,6 +233,7 @@ pub fn dump(name: &str, bytes: &[u8]) -> String {
         "head" => out.fields(bytes, HEAD, 0),
         "wipe" => out.fields(bytes, WIPE, 0),
         "certificate" => out.fields(bytes, CERTIFICATE, 0),
+        "key" => out.fields(bytes, KEY, 0),
         "scope" => out.fields(bytes, SCOPE, 0),
         "items" => out.items(bytes, 0),
         "response" => {
