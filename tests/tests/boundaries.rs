@@ -402,7 +402,6 @@ fn idle() -> SyncRequest {
         page_bytes_max: 0,
         image_version: 1,
         app: String::new(),
-        certificate: Vec::new(),
         known_keys: 1,
     }
 }

@@ -295,6 +295,5 @@ fn enrolment_of(answer: &EnrolmentAnswer, replica: ReplicaId, key_seed: [u8; 32]
         epoch: Epoch(answer.epoch),
         certificate: answer.certificate.clone(),
         server_keys: server_keys.collect(),
-        certificate: answer.certificate.clone(),
     }
 }
