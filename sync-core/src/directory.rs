@@ -1,7 +1,8 @@
 //! The district's directory as entries fold it: units, people, roles, replicas, keys. All that rights and scope look at.
 
-use crate::change::{Signature, VerifyingKey, verify};
+use crate::change::{Signature, SigningKey, VerifyingKey, verify};
 use crate::ids::{DistrictId, PersonId, Pos, ReplicaId, ReplicaNo, UnitId};
+use crate::wire::KeyLink;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -122,13 +123,34 @@ impl DirectoryChange {
         let Self::ServerKey { id, key, signature } = self else {
             return false;
         };
-        let message = [&district.as_bytes()[..], id.as_bytes(), &key.to_bytes()].concat();
         crate::hex::decode(signature)
             .and_then(|bytes| bytes.try_into().ok())
             .is_some_and(|bytes| {
-                verify(before, "gridwork/server-key/1", &message, &Signature(bytes))
+                let signature = Signature(bytes);
+                verify(before, KEY_TAG, &key_message(district, id, key), &signature)
             })
     }
+
+    /// The entry of a new server key, signed with the one before it.
+    pub fn next_server_key(
+        district: DistrictId,
+        id: &str,
+        key: VerifyingKey,
+        before: &SigningKey,
+    ) -> Self {
+        let signature = before.sign(KEY_TAG, &key_message(district, id, &key));
+        Self::ServerKey {
+            id: id.to_owned(),
+            key,
+            signature: crate::hex::encode(&signature.0),
+        }
+    }
+}
+
+const KEY_TAG: &str = "gridwork/server-key/1";
+
+fn key_message(district: DistrictId, id: &str, key: &VerifyingKey) -> Vec<u8> {
+    [&district.as_bytes()[..], id.as_bytes(), &key.to_bytes()].concat()
 }
 
 /// The folded directory.
@@ -138,7 +160,8 @@ pub struct Directory {
     people: BTreeMap<PersonId, Vec<Grant>>,
     replicas: BTreeMap<ReplicaNo, Replica>,
     by_id: BTreeMap<ReplicaId, ReplicaNo>,
-    server_keys: BTreeMap<String, VerifyingKey>,
+    /// In the order of the log: each is signed with the one before.
+    server_keys: Vec<KeyLink>,
     /// The version of the documents in force.
     pub documents_version: u32,
     /// The place of the last entry folded in.
@@ -189,8 +212,15 @@ impl Directory {
                     replica.revoked_ms = Some(revoked_ms);
                 }
             }
-            DirectoryChange::ServerKey { id, key, .. } => {
-                self.server_keys.insert(id, key);
+            DirectoryChange::ServerKey { id, key, signature } => {
+                let signature = crate::hex::decode(&signature)
+                    .and_then(|bytes| bytes.try_into().ok())
+                    .unwrap_or([0; 64]);
+                self.server_keys.push(KeyLink {
+                    id,
+                    key,
+                    signature: Signature(signature),
+                });
             }
             DirectoryChange::Documents { version, .. } => self.documents_version = version,
         }
@@ -265,12 +295,20 @@ impl Directory {
 
     /// The server's public key of this name.
     pub fn server_key(&self, id: &str) -> Option<&VerifyingKey> {
-        self.server_keys.get(id)
+        let link = self.server_keys.iter().rev().find(|link| link.id == id);
+        link.map(|link| &link.key)
     }
 
-    /// All of the server's public keys.
+    /// All of the server's public keys, in the order of the log.
     pub fn server_keys(&self) -> impl Iterator<Item = (&str, &VerifyingKey)> {
-        self.server_keys.iter().map(|(id, key)| (id.as_str(), key))
+        self.server_keys
+            .iter()
+            .map(|link| (link.id.as_str(), &link.key))
+    }
+
+    /// The server's keys as phones that know the one before are told of them, in the order of the log.
+    pub fn key_links(&self) -> &[KeyLink] {
+        &self.server_keys
     }
 }
 

@@ -197,6 +197,7 @@ impl Session {
             image_version: READS_VERSION,
             app: self.app.clone(),
             certificate,
+            known_keys: replica.known_keys()?,
         };
         let bytes = request.encode(&batch.bytes, replica.signing_key());
         self.in_flight = Some(InFlight {

@@ -402,6 +402,7 @@ fn idle() -> SyncRequest {
         page_bytes_max: 0,
         image_version: 1,
         app: String::new(),
+        known_keys: 1,
     }
 }
 

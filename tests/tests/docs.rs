@@ -44,7 +44,7 @@ fn golden(name: &str) -> Vec<u8> {
     hex::decode(&digits).expect("hexadecimal")
 }
 
-const DUMPED: [&str; 15] = [
+const DUMPED: [&str; 17] = [
     "header_bare",
     "header_full",
     "batch",
@@ -54,6 +54,8 @@ const DUMPED: [&str; 15] = [
     "receipt",
     "head",
     "wipe",
+    "certificate",
+    "key_second",
     "scope",
     "items_entry",
     "items_image",

@@ -21,12 +21,14 @@ use std::fs;
 use std::path::PathBuf;
 use sync_core::change::{Batch, BatchWriter, Header};
 use sync_core::digest::SetDigest;
+use sync_core::directory::DirectoryChange;
 use sync_core::hex;
 use sync_core::merge::RecordState;
 use sync_core::scope::Scope;
 use sync_core::verdict::{decode_answers, encode_answers};
 use sync_core::wire::{
-    Receipt, RequestBody, SignedHead, SyncResponse, WipeOrder, read_items, write_item,
+    EnrolmentCertificate, KeyLink, Receipt, RequestBody, SignedHead, SyncResponse, WipeOrder,
+    read_items, write_item,
 };
 use texts::texts_of;
 use written::{written_chain, written_log_chain};
@@ -139,6 +141,21 @@ fn again(kind: &str, bytes: &[u8]) -> Vec<u8> {
             let head = SignedHead::decode(bytes).expect(kind);
             assert!(head.is_signed_by(DISTRICT, &server_key().verifying_key()));
             head.encode()
+        }
+        "certificate" => {
+            let certificate = EnrolmentCertificate::decode(bytes).expect(kind);
+            assert!(certificate.is_signed_by(DISTRICT, &server_key().verifying_key()));
+            certificate.encode()
+        }
+        "key" => {
+            let link = KeyLink::decode(bytes).expect(kind);
+            let change = DirectoryChange::ServerKey {
+                id: link.id.clone(),
+                key: link.key,
+                signature: hex::encode(&link.signature.0),
+            };
+            assert!(change.is_key_signed_by(DISTRICT, &server_key().verifying_key()));
+            link.encode()
         }
         "wipe" => {
             let order = WipeOrder::decode(bytes).expect(kind);

@@ -16,7 +16,9 @@ use sync_core::payload::Payload;
 use sync_core::scope::Scope;
 use sync_core::validate::{is_json_object, read_and_validate};
 use sync_core::verdict::{Verdict, decode_answers};
-use sync_core::wire::{Receipt, RequestBody, SignedHead, SyncResponse, WipeOrder, read_items};
+use sync_core::wire::{
+    EnrolmentCertificate, Receipt, RequestBody, SignedHead, SyncResponse, WipeOrder, read_items,
+};
 use tests::small_log::{Form, SmallLog, record_id};
 use uuid::{Uuid, uuid};
 
@@ -333,6 +335,9 @@ fn no_bit_of_what_is_signed_can_be_turned() {
     });
     check("head", usize::MAX, &|bytes| {
         SignedHead::decode(bytes).is_ok_and(|head| head.is_signed_by(DISTRICT, &server))
+    });
+    check("certificate", usize::MAX, &|bytes| {
+        EnrolmentCertificate::decode(bytes).is_ok_and(|word| word.is_signed_by(DISTRICT, &server))
     });
     check("wipe", usize::MAX, &|bytes| {
         WipeOrder::decode(bytes).is_ok_and(|order| order.is_signed_by(DISTRICT, &server))

@@ -131,6 +131,8 @@ pub enum AdminCommand {
     Snapshots,
     /// 确认服务器时钟无误，恢复接收 / Agree that the clock is right after a jump, so that taking in goes on.
     AgreeClock,
+    /// 更换服务器密钥 / Give the district new keys; what the old ones signed stays good.
+    RotateKey,
 }
 
 /// A role of a person on a unit.
@@ -246,6 +248,7 @@ fn request_of(command: &AdminCommand) -> Result<AdminRequest, ServiceError> {
         AdminCommand::Head => AdminRequest::Head,
         AdminCommand::Snapshots => AdminRequest::Snapshots,
         AdminCommand::AgreeClock => AdminRequest::AgreeClock,
+        AdminCommand::RotateKey => AdminRequest::RotateKey,
     })
 }
 

@@ -151,6 +151,7 @@ impl Phone {
             image_version: READS_VERSION,
             app: String::new(),
             certificate: Vec::new(),
+            known_keys: 1,
         };
         request.encode(&batch.finish(), &self.key)
     }

@@ -14,7 +14,7 @@ use api_schema::shapes::parse_canonical_uuid;
 /// How long a token lives at most, in seconds.
 pub const LIFETIME_S: i64 = 15 * 60;
 /// By how much the clocks of two of our servers may differ, in seconds.
-const LEEWAY_S: i64 = 30;
+pub const LEEWAY_S: i64 = 30;
 /// The longest token that is looked at, in bytes; ours have about 500.
 const TOKEN_BYTES_MAX: usize = 2048;
 const AUDIENCE: &str = "gridwork";

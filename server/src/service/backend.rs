@@ -25,8 +25,8 @@ use uuid::Uuid;
 impl Backend for Gridwork {
     fn token_key(&self, key_id: &str) -> Option<TokenKey> {
         self.districts.values().find_map(|district| {
-            let (id, public_key) = district.token_key();
-            (id == key_id).then(|| TokenKey {
+            let public_key = district.token_key(key_id)?;
+            Some(TokenKey {
                 district: district.id().0,
                 public_key,
             })

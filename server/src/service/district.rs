@@ -3,6 +3,7 @@
 use super::ServiceError;
 use super::access_token;
 use super::context::LogView;
+use super::keys::ServerKeys;
 use super::log_writer::WriterState;
 use super::page::{Page, PageRequest, read_page};
 use super::reconcile::{BatchOutcome, PreparedBatch};
@@ -10,28 +11,30 @@ use super::writer::{Writer, WriterSetup};
 use crate::clock::Clock;
 use crate::ids::{Entropy, new_uuid};
 use crate::store::StoreError;
+use crate::store::sqlite::control::StoredKey;
 use crate::store::sqlite::{DistrictRead, DistrictWrite};
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use sync_core::change::{Hash, SigningKey};
+use sync_core::change::Hash;
 use sync_core::decide::prepare;
+use sync_core::directory::Directory;
 use sync_core::documents::Documents;
 use sync_core::ids::{DistrictId, DocumentsVersion, PersonId, Pos, ReplicaId, ReplicaNo, Seq};
 use sync_core::kinds::KnownIntents;
 use sync_core::limits;
 use sync_core::wire::{
-    Receipt, RequestBody, SignedHead, Status, SyncRequest, SyncResponse, WipeOrder,
+    KeyLink, Receipt, RequestBody, SignedHead, Status, SyncRequest, SyncResponse, WipeOrder,
 };
 
 /// What a district needs to open.
 pub struct DistrictSetup {
     /// Its file.
     pub path: PathBuf,
-    /// Name and key for receipts and heads.
-    pub head_key: (String, SigningKey),
-    /// Name and key for access tokens.
-    pub token_key: (String, ed25519_dalek::SigningKey),
+    /// Its keys for receipts and heads, the oldest first.
+    pub head_keys: Vec<StoredKey>,
+    /// Its keys for access tokens, the oldest first.
+    pub token_keys: Vec<StoredKey>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -52,8 +55,7 @@ pub struct District {
     writer: Writer,
     readers: Mutex<Vec<DistrictRead>>,
     documents: Arc<Documents>,
-    head_key: (String, SigningKey),
-    token_key: (String, ed25519_dalek::SigningKey),
+    keys: Arc<ServerKeys>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     signed_head: Mutex<Option<SignedHead>>,
@@ -68,11 +70,14 @@ impl District {
         let documents = Arc::new(Documents::defaults());
         let write = DistrictWrite::open(&setup.path)?;
         let now_ms = setup.clock.wall_ms();
-        super::known_intents::learn(&write, &documents, &setup.head_key, setup.known, now_ms)?;
+        let code = write.facts()?.code;
+        let keys = Arc::new(ServerKeys::new(&code, &setup.head_keys, &setup.token_keys));
+        super::keys::enter_missing(&write, &documents, &setup.head_keys, now_ms)?;
+        super::known_intents::learn(&write, &documents, &keys.head(), setup.known, now_ms)?;
         let writer_setup = WriterSetup {
             write,
             documents: Arc::clone(&documents),
-            key: setup.head_key.clone(),
+            keys: Arc::clone(&keys),
             clock: Arc::clone(&setup.clock),
             clock_agreed: setup.clock_agreed,
         };
@@ -89,8 +94,7 @@ impl District {
             writer,
             readers: Mutex::new(Vec::new()),
             documents,
-            head_key: setup.head_key,
-            token_key: setup.token_key,
+            keys,
             clock: setup.clock,
             entropy: setup.entropy,
             signed_head: Mutex::new(None),
@@ -127,14 +131,14 @@ impl District {
         &self.documents
     }
 
-    /// Name and private half of the key for receipts and heads.
-    pub(super) fn head_key(&self) -> (&str, &SigningKey) {
-        (&self.head_key.0, &self.head_key.1)
+    /// The keys that it signs with.
+    pub(super) fn keys(&self) -> &ServerKeys {
+        &self.keys
     }
 
-    /// Name and public half of the key for access tokens.
-    pub fn token_key(&self) -> (&str, ed25519_dalek::VerifyingKey) {
-        (&self.token_key.0, self.token_key.1.verifying_key())
+    /// The public half of a key for access tokens, while tokens that it signed may live.
+    pub fn token_key(&self, id: &str) -> Option<ed25519_dalek::VerifyingKey> {
+        self.keys.find_token(id, self.clock.wall_ms())
     }
 
     /// Whether the writer still takes work.
@@ -204,10 +208,10 @@ impl District {
     /// When the key cannot sign.
     pub fn mint_token(&self, person: PersonId, replica: ReplicaId) -> Result<String, ServiceError> {
         let token_id = new_uuid(&*self.clock, &*self.entropy);
-        let (key_id, key) = &self.token_key;
+        let (key_id, key) = self.keys.token();
         access_token::mint(
-            key_id,
-            key,
+            &key_id,
+            &key,
             self.id.0,
             person.0,
             replica.0,
@@ -336,9 +340,10 @@ impl District {
             documents: DocumentsVersion(state.directory.documents_version),
             replica_no: replica,
             wipe: outcome.revoked_ms.map(|revoked_ms| {
-                let (key_id, key) = (&self.head_key.0, &self.head_key.1);
-                WipeOrder::sign(self.id, request.replica, revoked_ms, key_id, key)
+                let key = self.keys.head();
+                WipeOrder::sign(self.id, request.replica, revoked_ms, &key.0, &key.1)
             }),
+            keys: new_keys(&state.directory, request.known_keys),
         };
         if status != Status::Ok || request.page_bytes_max == 0 {
             response.head = Some(self.sign_head(state.head)?);
@@ -409,14 +414,8 @@ impl District {
         match &*cached {
             Some(signed) if (signed.epoch, signed.pos) == (epoch, head.0) => Ok(signed.clone()),
             _ => {
-                let signed = SignedHead::sign(
-                    self.id,
-                    epoch,
-                    head.0,
-                    head.1,
-                    &self.head_key.0,
-                    &self.head_key.1,
-                );
+                let key = self.keys.head();
+                let signed = SignedHead::sign(self.id, epoch, head.0, head.1, &key.0, &key.1);
                 *cached = Some(signed.clone());
                 Ok(signed)
             }
@@ -440,6 +439,16 @@ impl District {
         self.writer.run(move |log, _| log.set_safe(pos)).await?;
         Ok(pos)
     }
+}
+
+/// The keys after those that a replica knows.
+fn new_keys(directory: &Directory, known: u64) -> Vec<KeyLink> {
+    let known = usize::try_from(known).unwrap_or(usize::MAX);
+    directory
+        .key_links()
+        .get(known..)
+        .unwrap_or_default()
+        .to_vec()
 }
 
 fn check_chain(request: &SyncRequest, hashes: &[Hash]) -> Result<(), ServiceError> {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use sync_core::change::{Hash, SigningKey};
+use sync_core::change::Hash;
 use sync_core::directory::DirectoryChange;
 use sync_core::ids::{DistrictId, Epoch, PersonId, Pos, ReplicaId, UnitId};
 use sync_core::kinds::KnownIntents;
@@ -105,15 +105,10 @@ impl Gridwork {
         for known in control.list_districts()? {
             let path = district_path(data, &known.code);
             check_restored(&path, &known, &control, &*clock, options.restored)?;
-            let (head_key_id, head_seed) = control.get_key(&known.code, "head")?;
-            let (token_key_id, token_seed) = control.get_key(&known.code, "token")?;
             let district = District::open(DistrictSetup {
                 path,
-                head_key: (head_key_id, SigningKey::from_seed(&head_seed)),
-                token_key: (
-                    format!("{}-{token_key_id}", known.code),
-                    ed25519_dalek::SigningKey::from_bytes(&token_seed),
-                ),
+                head_keys: control.list_keys(&known.code, "head")?,
+                token_keys: control.list_keys(&known.code, "token")?,
                 clock: Arc::clone(&clock),
                 entropy: Arc::clone(&entropy),
                 clock_agreed: options.clock_agreed,
@@ -213,7 +208,7 @@ impl Gridwork {
         for purpose in ["head", "token"] {
             let mut seed = [0; 32];
             entropy.fill(&mut seed);
-            control.insert_key(code, purpose, "k1", &seed)?;
+            control.insert_key(code, purpose, "k1", &seed, clock.wall_ms())?;
         }
         Ok(id)
     }
@@ -226,8 +221,8 @@ impl Gridwork {
         if district.state().head.0 > Pos(0) {
             return Ok(());
         }
-        let seed = self.lock_control().get_key(district.code(), "head")?;
-        let key = SigningKey::from_seed(&seed.1).verifying_key();
+        let head = district.keys().head();
+        let (id, key) = (head.0.clone(), head.1.verifying_key());
         let facts = district.state().facts.clone();
         let hashes = sync_core::documents::DEFAULTS
             .iter()
@@ -237,7 +232,7 @@ impl Gridwork {
             .writer()
             .run(move |log, now_ms| {
                 let first = DirectoryChange::ServerKey {
-                    id: seed.0,
+                    id,
                     key,
                     signature: String::new(),
                 };

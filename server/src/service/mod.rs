@@ -11,6 +11,8 @@ pub mod district;
 pub mod enrolment;
 mod error;
 pub mod gridwork;
+mod imports;
+mod keys;
 mod known_intents;
 pub mod log_writer;
 pub mod page;

@@ -13,7 +13,8 @@ use sync_core::wire::{EnrolmentCertificate, RequestBody};
 impl District {
     /// This server's word for who a replica is.
     pub(super) fn certify(&self, replica: &Replica, received_ms: i64) -> EnrolmentCertificate {
-        let (key_id, key) = self.head_key();
+        let head_key = self.keys().head();
+        let (key_id, key) = &*head_key;
         let mut certificate = EnrolmentCertificate {
             epoch: self.state().facts.epoch().0,
             replica: replica.replica,
@@ -21,7 +22,7 @@ impl District {
             person: replica.person,
             key: replica.key,
             received_ms,
-            key_id: key_id.to_owned(),
+            key_id: key_id.clone(),
             signature: Signature([0; 64]),
         };
         certificate.sign(self.id(), key);

@@ -3,6 +3,7 @@
 //! It has a thread of its own, or works on its caller's, where a simulator wants one thread and its own order of things.
 
 use super::error::ServiceError;
+use super::keys::ServerKeys;
 use super::log_writer::{LogWriter, WriterState};
 use super::reconcile::{BatchOutcome, PreparedBatch};
 use crate::clock::Clock;
@@ -11,7 +12,6 @@ use crate::store::sqlite::{DistrictWrite, Group};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
-use sync_core::change::SigningKey;
 use sync_core::documents::Documents;
 use tokio::sync::{broadcast, oneshot};
 
@@ -66,8 +66,8 @@ pub struct WriterSetup {
     pub write: DistrictWrite,
     /// The documents in force.
     pub documents: Arc<Documents>,
-    /// The name and private half of the key for receipts and heads.
-    pub key: (String, SigningKey),
+    /// The keys to sign with.
+    pub keys: Arc<ServerKeys>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Whether to start although the clock lies before the last entry.
@@ -388,7 +388,8 @@ impl Core {
     ) -> Result<T, ServiceError> {
         let received_ms = self.clock.now_ms().ok_or(ServiceError::ClockUnsafe)?;
         let transaction = Group::begin(&self.setup.write)?;
-        let key = (self.setup.key.0.as_str(), &self.setup.key.1);
+        let key = self.setup.keys.head();
+        let key = (key.0.as_str(), &key.1);
         let mut log = LogWriter::new(&self.setup.write, &self.setup.documents, key, &self.state);
         let value = work(&mut log, received_ms)?;
         let state = log.finish(self.state.head.0)?;

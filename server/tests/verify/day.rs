@@ -326,6 +326,7 @@ pub fn send_raw(world: &World, enrolment: &Enrolment, headers: &[&[u8]]) {
         image_version: 1,
         app: String::new(),
         certificate: Vec::new(),
+        known_keys: 1,
     };
     world.sync(request.encode(&bytes, &SigningKey::from_seed(&enrolment.key_seed)));
 }

@@ -11,5 +11,6 @@ mod honest;
 mod known_intents;
 mod phone;
 mod readmission;
+mod rotation;
 mod tampering;
 mod world;

@@ -292,6 +292,7 @@ impl FakeServer {
             documents: DocumentsVersion(1),
             replica_no: listed.no,
             wipe: None,
+            keys: Vec::new(),
         };
         let batch = body.batch().expect("a batch");
         let hashes = batch.chain(

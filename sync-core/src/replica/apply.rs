@@ -32,6 +32,9 @@ pub enum ApplyError {
     /// Something is signed with a key that this replica does not know.
     #[error("the server's key {0} is not known")]
     UnknownKey(String),
+    /// A new key of the server is not signed with the one before it.
+    #[error("the server's new key {0} is not signed with the one before")]
+    BadServerKey(String),
     /// The answer speaks of an earlier epoch than one before it.
     #[error("the answer is of an epoch that has passed")]
     OldEpoch,
@@ -169,6 +172,7 @@ fn take_in(
     if response.epoch < work.meta.epoch {
         return Err(ApplyError::OldEpoch);
     }
+    receipts::store_keys(work.connection, work.identity.district, &response.keys)?;
     if let Some(head) = &response.head {
         receipts::store_head(work.connection, work.identity.district, head)?;
     }

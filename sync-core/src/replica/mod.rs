@@ -98,7 +98,7 @@ pub struct Enrolment {
     pub person: PersonId,
     /// The log's epoch.
     pub epoch: Epoch,
-    /// The server's public keys by name.
+    /// The server's public keys by name, in their order.
     pub server_keys: Vec<(String, VerifyingKey)>,
     /// The server's word for all this; empty from a server that gives none.
     pub certificate: Vec<u8>,
@@ -150,10 +150,10 @@ impl Replica {
             params![enrolment.district.as_bytes(), enrolment.person.0],
         )?;
         Meta::new(enrolment.epoch, reads_version(known)).save(&transaction)?;
-        for (id, key) in &enrolment.server_keys {
+        for (no, (id, key)) in (1i64..).zip(&enrolment.server_keys) {
             transaction.execute(
-                "INSERT INTO server_key (id, key) VALUES (?1, ?2)",
-                params![id, &key.to_bytes()[..]],
+                "INSERT INTO server_key (id, key, no) VALUES (?1, ?2, ?3)",
+                params![id, &key.to_bytes()[..], no],
             )?;
         }
         transaction.commit()?;
@@ -329,16 +329,13 @@ impl Replica {
         Ok(Hash(hasher.finalize().into()))
     }
 
-    /// Learns a further key of the server. The caller has checked that the key before signed it.
-    ///
-    /// # Errors
-    /// See [`ReplicaError`].
-    pub fn add_server_key(&mut self, id: &str, key: &VerifyingKey) -> Result<(), ReplicaError> {
-        self.connection.execute(
-            "INSERT INTO server_key (id, key) VALUES (?1, ?2) ON CONFLICT (id) DO NOTHING",
-            params![id, &key.to_bytes()[..]],
-        )?;
-        Ok(())
+    /// How many keys of the server it knows.
+    pub(crate) fn known_keys(&self) -> Result<u64, ReplicaError> {
+        let count: i64 = self
+            .connection
+            .prepare_cached("SELECT count(*) FROM server_key")?
+            .query_row([], |row| row.get(0))?;
+        Ok(count as u64)
     }
 
     /// The next number for a request; numbers never repeat, restarts included.

@@ -5,10 +5,11 @@ use super::meta::{Identity, Meta};
 use super::own::{Own, RULINGS, save_standing};
 use super::{ApplyError, ReplicaError};
 use crate::change::VerifyingKey;
+use crate::directory::DirectoryChange;
 use crate::entry::RulingKind;
 use crate::ids::{DistrictId, Pos, RecordId, Seq};
 use crate::verdict::encode_answers;
-use crate::wire::{Receipt, RulingItem, SignedHead, WipeOrder};
+use crate::wire::{KeyLink, Receipt, RulingItem, SignedHead, WipeOrder};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// How many signed heads a phone keeps.
@@ -22,6 +23,36 @@ fn server_key(connection: &Connection, id: &str) -> Result<VerifyingKey, ApplyEr
     bytes
         .and_then(|bytes| VerifyingKey::from_bytes(&bytes))
         .ok_or_else(|| ApplyError::UnknownKey(id.to_owned()))
+}
+
+/// Learns further keys of the server: each must be signed with the one before, from the newest known on.
+pub(super) fn store_keys(
+    connection: &Connection,
+    district: DistrictId,
+    links: &[KeyLink],
+) -> Result<(), ApplyError> {
+    for link in links {
+        // An answer may come again.
+        if server_key(connection, &link.id).is_ok_and(|known| known == link.key) {
+            continue;
+        }
+        let newest: (i64, String) = connection
+            .prepare_cached("SELECT no, id FROM server_key ORDER BY no DESC LIMIT 1")?
+            .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let before = server_key(connection, &newest.1)?;
+        let change = DirectoryChange::ServerKey {
+            id: link.id.clone(),
+            key: link.key,
+            signature: crate::hex::encode(&link.signature.0),
+        };
+        if !change.is_key_signed_by(district, &before) {
+            return Err(ApplyError::BadServerKey(link.id.clone()));
+        }
+        connection
+            .prepare_cached("INSERT INTO server_key (id, key, no) VALUES (?1, ?2, ?3)")?
+            .execute(params![link.id, &link.key.to_bytes()[..], newest.0 + 1])?;
+    }
+    Ok(())
 }
 
 /// Checks receipts against the keys and the own chain, and stores each with the verdicts it carries.

@@ -138,12 +138,13 @@ CREATE TABLE draft (
 ) STRICT;
 ";
 
-/// Where a change stood before a person ruled, in case a restore takes that ruling away; the server's word for who this
+/// The order of the server's keys. Where a change stood before a person ruled, in case a restore takes that ruling away; the server's word for who this
 /// replica is, in case a restore takes the enrolment away.
 const VERSION_2: &str = "
 ALTER TABLE own ADD COLUMN released_pos INTEGER;
 ALTER TABLE own ADD COLUMN released_answer BLOB;
 ALTER TABLE identity ADD COLUMN certificate BLOB;
+ALTER TABLE server_key ADD COLUMN no INTEGER NOT NULL DEFAULT 1;
 ";
 
 /// Prepares a connection and brings its tables to the present version; a new file gets them all.

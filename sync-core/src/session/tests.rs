@@ -3,6 +3,7 @@
 use super::*;
 use crate::fake_server::{FakeServer, evidence, make, record_id, sync};
 use crate::kinds::Kind;
+use crate::wire::RequestBody;
 use crate::words::StateWord;
 
 #[test]
@@ -241,4 +242,47 @@ fn the_skew_is_measured_and_goes_into_the_next_change() {
         .on_response(&mut phone, outgoing.request_no, &answer, now, 7)
         .expect("taken");
     assert_eq!(phone.skew_ms().expect("skew"), 3_600_000 - 1_000);
+}
+
+#[test]
+fn a_server_that_does_not_know_the_replica_is_shown_the_certificate_at_once_and_then_in_its_time() {
+    let mut server = FakeServer::new();
+    server.grant(1, "worker", 2);
+    let mut enrolment = server.enrol(1, 1);
+    enrolment.certificate = vec![7, 7];
+    let connection = rusqlite::Connection::open_in_memory().expect("memory");
+    let mut phone = Replica::create(connection, &enrolment).expect("a replica");
+    let mut session = Session::new("test");
+    let now = evidence(server.now_ms);
+    let mut shown = Vec::new();
+    for _ in 0..2 {
+        let outgoing = session.next_request(&phone, now).expect("a request");
+        let outgoing = outgoing.expect("due at once");
+        let body = RequestBody::read(&outgoing.bytes).expect("own bytes");
+        shown.push(body.request.certificate);
+        session.on_failure(outgoing.request_no, Failure::UnknownReplica, None, now, 7);
+    }
+    assert_eq!(shown, [vec![], vec![7, 7]]);
+    assert!(
+        session.wait_ms(&now) > 0,
+        "a second refusal is one like any other"
+    );
+    session.on_link();
+    let outgoing = session
+        .next_request(&phone, now)
+        .expect("a request")
+        .expect("due");
+    let body = RequestBody::read(&outgoing.bytes).expect("own bytes");
+    assert_eq!(body.request.certificate, [7, 7], "until an answer comes");
+    let answer = server.handle(&outgoing.bytes);
+    session
+        .on_response(&mut phone, outgoing.request_no, &answer, now, 7)
+        .expect("taken");
+    session.on_nudge();
+    let outgoing = session
+        .next_request(&phone, now)
+        .expect("a request")
+        .expect("due");
+    let body = RequestBody::read(&outgoing.bytes).expect("own bytes");
+    assert!(body.request.certificate.is_empty());
 }

@@ -2,12 +2,14 @@
 
 mod certificate;
 mod item;
+mod key_link;
 mod receipt;
 mod request;
 mod response;
 
 pub use certificate::EnrolmentCertificate;
 pub use item::{EntryItem, ImageItem, Item, RulingItem, read_items, write_item};
+pub use key_link::KeyLink;
 pub use receipt::{Receipt, SignedHead, WipeOrder};
 pub use request::{Cursor, RequestBody, SyncRequest};
 pub use response::{Status, SyncResponse, check_of};

@@ -67,6 +67,8 @@ pub struct SyncRequest {
     pub app: String,
     /// The replica's enrolment certificate, when the server said that it does not know the replica; empty otherwise.
     pub certificate: Vec<u8>,
+    /// How many keys of the server the replica knows; the answer brings those after.
+    pub known_keys: u64,
 }
 
 /// A request as cut from a body, its signature not yet checked.
@@ -105,6 +107,7 @@ mod tag {
     pub const IMAGE_VERSION: u64 = 23;
     pub const APP: u64 = 24;
     pub const CERTIFICATE: u64 = 25;
+    pub const KNOWN_KEYS: u64 = 26;
 }
 
 impl SyncRequest {
@@ -157,6 +160,9 @@ impl SyncRequest {
         }
         if !self.certificate.is_empty() {
             out.bytes(tag::CERTIFICATE, &self.certificate);
+        }
+        if self.known_keys != 1 {
+            out.integer(tag::KNOWN_KEYS, self.known_keys);
         }
         out.finish()
     }
@@ -234,6 +240,7 @@ impl SyncRequest {
                 .optional_bytes(tag::CERTIFICATE)?
                 .unwrap_or_default()
                 .to_vec(),
+            known_keys: fields.optional_integer(tag::KNOWN_KEYS)?.unwrap_or(1),
         })
     }
 }

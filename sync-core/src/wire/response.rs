@@ -1,5 +1,6 @@
 //! What the server answers: receipts, a page, the signed head. `"GWR1" | fields`.
 
+use super::key_link::KeyLink;
 use super::receipt::{Receipt, SignedHead, WipeOrder};
 use super::request::Cursor;
 use crate::change::Hash;
@@ -85,6 +86,8 @@ pub struct SyncResponse {
     pub replica_no: ReplicaNo,
     /// The order to wipe, with [`Status::Revoked`].
     pub wipe: Option<WipeOrder>,
+    /// Keys of the server after those that the replica knows, in their order.
+    pub keys: Vec<KeyLink>,
 }
 
 impl SyncResponse {
@@ -127,6 +130,9 @@ impl SyncResponse {
         if let Some(wipe) = &self.wipe {
             out.bytes(22, &wipe.encode());
         }
+        for link in &self.keys {
+            out.bytes(23, &link.encode());
+        }
         let mut bytes = out.finish();
         let check = check_of(&bytes);
         bytes.extend(check);
@@ -150,7 +156,7 @@ impl SyncResponse {
             return Err(CodecError::Spoilt);
         }
         let bytes = told.get(MAGIC.len()..).ok_or(CodecError::Truncated)?;
-        let fields = Fields::read(bytes, &[7])?;
+        let fields = Fields::read(bytes, &[7, 23])?;
         let number = |tag| Ok::<_, CodecError>(fields.optional_integer(tag)?.unwrap_or(0));
         let token = fields
             .optional_bytes(19)?
@@ -192,6 +198,11 @@ impl SyncResponse {
                 .optional_bytes(22)?
                 .map(WipeOrder::decode)
                 .transpose()?,
+            keys: fields
+                .repeated_bytes(23)?
+                .into_iter()
+                .map(KeyLink::decode)
+                .collect::<Result<_, _>>()?,
         })
     }
 }

@@ -313,6 +313,7 @@ fn page(items: Vec<u8>, pos: u64) -> SyncResponse {
         head: None,
         token: None,
         wipe: None,
+        keys: Vec::new(),
         documents: DocumentsVersion(1),
         replica_no: ReplicaNo(9),
     }

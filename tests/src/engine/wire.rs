@@ -212,6 +212,7 @@ fn idle_sync(seed: u64) -> (usize, usize) {
         )),
         token: None,
         wipe: None,
+        keys: Vec::new(),
         documents: DocumentsVersion(1),
         replica_no: ReplicaNo(120),
     };

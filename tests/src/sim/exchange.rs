@@ -169,11 +169,14 @@ impl World {
                         | ServiceError::ClockUnsafe
                 );
                 let was_whole = !matches!(fate, Fate::RequestCut(_) | Fate::RequestSpoilt(_));
-                if was_whole {
+                let is_unknown = matches!(error, ServiceError::ReplicaUnknown);
+                if was_whole && !is_unknown {
                     self.refused(&format!("a whole request of phone {index}"), &error);
                 }
                 let failure = if is_busy {
                     Failure::Busy
+                } else if is_unknown {
+                    Failure::UnknownReplica
                 } else {
                     Failure::Refused
                 };

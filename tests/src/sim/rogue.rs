@@ -111,6 +111,7 @@ impl Rogue {
             image_version: 1,
             app: "rogue".to_owned(),
             certificate: Vec::new(),
+            known_keys: 1,
         };
         (request, batch)
     }

@@ -93,6 +93,18 @@ const REQUEST: &[Field] = &[
     field(22, "page_bytes_max", Integer),
     field(23, "image_version", Integer),
     field(24, "app", Text),
+    field(25, "certificate", Nested(CERTIFICATE)),
+    field(26, "known_keys", Integer),
+];
+const CERTIFICATE: &[Field] = &[
+    field(1, "epoch", Integer),
+    field(2, "replica", Bytes),
+    field(3, "replica_no", Integer),
+    field(4, "person", Integer),
+    field(5, "public_key", Bytes),
+    field(6, "received_ms", Signed),
+    field(7, "key_id", Text),
+    field(8, "signature", Bytes),
 ];
 const PROBLEM: &[Field] = &[
     field(1, "code", Text),
@@ -130,6 +142,11 @@ const WIPE: &[Field] = &[
     field(2, "revoked_ms", Signed),
     field(3, "key_id", Text),
     field(4, "signature", Bytes),
+];
+const KEY: &[Field] = &[
+    field(1, "key_id", Text),
+    field(2, "public_key", Bytes),
+    field(3, "signature", Bytes),
 ];
 const SCOPE_PART: &[Field] = &[
     field(1, "kind", Integer),
@@ -178,6 +195,7 @@ const RESPONSE: &[Field] = &[
     field(20, "documents", Integer),
     field(21, "replica_no", Integer),
     field(22, "wipe", Nested(WIPE)),
+    field(23, "key", Nested(KEY)),
 ];
 
 /// Every message with a table on the protocol page, by the table's heading.
@@ -194,6 +212,8 @@ pub const SCHEMAS: &[(&str, &[Field])] = &[
     ("Receipt", RECEIPT),
     ("Signed head", HEAD),
     ("Wipe order", WIPE),
+    ("Server key", KEY),
+    ("Enrolment certificate", CERTIFICATE),
     ("Scope", SCOPE),
     ("Scope: part", SCOPE_PART),
     ("Item", ITEM),
@@ -212,6 +232,8 @@ pub fn dump(name: &str, bytes: &[u8]) -> String {
         "receipt" => out.fields(bytes, RECEIPT, 0),
         "head" => out.fields(bytes, HEAD, 0),
         "wipe" => out.fields(bytes, WIPE, 0),
+        "certificate" => out.fields(bytes, CERTIFICATE, 0),
+        "key" => out.fields(bytes, KEY, 0),
         "scope" => out.fields(bytes, SCOPE, 0),
         "items" => out.items(bytes, 0),
         "response" => {

@@ -5,7 +5,7 @@ use crate::chain::{
     chain, chain_hashes, full_header, header, place, replica_key, server_key,
 };
 use crate::images::{image_created, image_restored, image_unknown, image_worked_on};
-use sync_core::change::{Hash, Signature};
+use sync_core::change::{Hash, Signature, SigningKey};
 use sync_core::digest::SetDigest;
 use sync_core::directory::{Directory, DirectoryChange, Grant, Unit};
 use sync_core::documents::Documents;
@@ -17,8 +17,8 @@ use sync_core::scope::Scope;
 use sync_core::time::Evidence;
 use sync_core::verdict::{Answer, Marks, Problem, ProblemCode, Verdict, encode_answers};
 use sync_core::wire::{
-    Cursor, EntryItem, ImageItem, Item, PROTOCOL, Receipt, RulingItem, SignedHead, Status,
-    SyncRequest, SyncResponse, WipeOrder, write_item,
+    Cursor, EnrolmentCertificate, EntryItem, ImageItem, Item, KeyLink, PROTOCOL, Receipt,
+    RulingItem, SignedHead, Status, SyncRequest, SyncResponse, WipeOrder, write_item,
 };
 
 pub fn idle_request() -> SyncRequest {
@@ -52,6 +52,7 @@ pub fn idle_request() -> SyncRequest {
         image_version: 1,
         app: "1.0.0".into(),
         certificate: Vec::new(),
+        known_keys: 1,
     }
 }
 
@@ -217,6 +218,7 @@ pub fn response() -> SyncResponse {
         documents: DocumentsVersion(1),
         replica_no: ReplicaNo(1),
         wipe: None,
+        keys: Vec::new(),
     }
 }
 
@@ -242,6 +244,56 @@ pub fn fork_response() -> SyncResponse {
 
 fn wipe() -> WipeOrder {
     WipeOrder::sign(DISTRICT, REPLICA, RECEIVED_MS - 1_000, "k1", &server_key())
+}
+
+pub fn certificate() -> EnrolmentCertificate {
+    let mut certificate = EnrolmentCertificate {
+        epoch: Epoch(1),
+        replica: REPLICA,
+        replica_no: ReplicaNo(1),
+        person: PersonId(7),
+        key: replica_key().verifying_key(),
+        received_ms: RECEIVED_MS - 86_400_000,
+        key_id: "k1".into(),
+        signature: Signature([0; 64]),
+    };
+    certificate.sign(DISTRICT, &server_key());
+    certificate
+}
+
+/// The server's second key, as the directory has it.
+fn second_key() -> KeyLink {
+    let key = SigningKey::from_seed(&[0x2b; 32]).verifying_key();
+    let mut directory = Directory::default();
+    let change = DirectoryChange::next_server_key(DISTRICT, "k2", key, &server_key());
+    directory.apply(Pos(1), change);
+    directory.key_links()[0].clone()
+}
+
+/// With a key that the replica did not know.
+fn response_key() -> SyncResponse {
+    SyncResponse {
+        keys: vec![second_key()],
+        ..fork_response()
+    }
+}
+
+/// To a restored server that does not know the replica.
+fn request_known_once() -> Vec<u8> {
+    let request = SyncRequest {
+        request_no: 44,
+        certificate: certificate().encode(),
+        ..idle_request()
+    };
+    request.encode(&[], &replica_key())
+}
+
+fn request_two_keys() -> Vec<u8> {
+    let request = SyncRequest {
+        known_keys: 2,
+        ..idle_request()
+    };
+    request.encode(&[], &replica_key())
 }
 
 fn revoked_response() -> SyncResponse {
@@ -284,6 +336,11 @@ pub fn all() -> Vec<Golden> {
         ("request_idle", idle_request().encode(&[], &replica_key())),
         ("request_batch", request_batch()),
         ("request_offering", request_offering()),
+        ("request_certificate", request_known_once()),
+        ("certificate", certificate().encode()),
+        ("request_keys", request_two_keys()),
+        ("key_second", second_key().encode()),
+        ("response_key", response_key().encode()),
         ("answers", encode_answers(&receipt().answers)),
         ("receipt", receipt().encode()),
         ("head", head().encode()),

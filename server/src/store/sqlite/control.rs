@@ -35,6 +35,23 @@ pub struct OneTimeCode {
     pub used_by: Option<ReplicaId>,
 }
 
+/// A private key. Its `Debug` shows no part of the seed.
+#[derive(Clone)]
+pub struct StoredKey {
+    /// Its name: `k1`, `k2` ...
+    pub id: String,
+    /// The seed.
+    pub seed: [u8; 32],
+    /// Since when it signs.
+    pub since_ms: i64,
+}
+
+impl std::fmt::Debug for StoredKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "StoredKey({})", self.id)
+    }
+}
+
 /// The control file, open.
 #[derive(Debug)]
 pub struct Control {
@@ -133,34 +150,41 @@ impl Control {
         purpose: &str,
         id: &str,
         seed: &[u8; 32],
+        since_ms: i64,
     ) -> Result<(), StoreError> {
         self.connection.execute(
-            "INSERT INTO server_key (district, purpose, id, seed) VALUES (?1, ?2, ?3, ?4)",
-            params![district, purpose, id, &seed[..]],
+            "INSERT INTO server_key (district, purpose, id, seed, since_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![district, purpose, id, &seed[..], since_ms],
         )?;
         Ok(())
     }
 
-    /// The newest private key of a purpose: its name and seed.
+    /// The private keys of a purpose, the oldest first.
     ///
     /// # Errors
     /// The database's own, a corrupt row, or that there is none.
-    pub fn get_key(&self, district: &str, purpose: &str) -> Result<(String, [u8; 32]), StoreError> {
-        let found: Option<(String, Vec<u8>)> = self
-            .connection
-            .query_row(
-                "SELECT id, seed FROM server_key WHERE district = ?1 AND purpose = ?2 ORDER BY id DESC LIMIT 1",
-                params![district, purpose],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
-            .optional()?;
-        let (id, seed) = found.ok_or_else(|| {
-            StoreError::Missing(format!("district {district} has no {purpose} key"))
-        })?;
-        let seed = seed
-            .try_into()
-            .map_err(|_| StoreError::corrupt("server_key", &id, "seed"))?;
-        Ok((id, seed))
+    pub fn list_keys(&self, district: &str, purpose: &str) -> Result<Vec<StoredKey>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, seed, since_ms FROM server_key WHERE district = ?1 AND purpose = ?2 ORDER BY length(id), id",
+        )?;
+        let mut rows = statement.query(params![district, purpose])?;
+        let mut keys = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (id, seed): (String, Vec<u8>) = (row.get(0)?, row.get(1)?);
+            let seed = seed
+                .try_into()
+                .map_err(|_| StoreError::corrupt("server_key", &id, "seed"))?;
+            keys.push(StoredKey {
+                id,
+                seed,
+                since_ms: row.get(2)?,
+            });
+        }
+        if keys.is_empty() {
+            let missing = format!("district {district} has no {purpose} key");
+            return Err(StoreError::Missing(missing));
+        }
+        Ok(keys)
     }
 
     /// Stores a one-time code by its hash.

@@ -140,7 +140,8 @@ const DISTRICT: &[&str] = &["
             AND json_extract(CAST(ruling.body AS TEXT), '$.verdict') = 'quarantined';
 "];
 
-const CONTROL: &[&str] = &["
+const CONTROL: &[&str] = &[
+    "
     CREATE TABLE district (
         code TEXT PRIMARY KEY,
         id BLOB NOT NULL UNIQUE,
@@ -165,7 +166,12 @@ const CONTROL: &[&str] = &["
         expires_ms INTEGER NOT NULL,
         used_by BLOB
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    -- Since when a key signs; the one before is good for what it signed.
+    ALTER TABLE server_key ADD COLUMN since_ms INTEGER NOT NULL DEFAULT 0;
+",
+];
 
 /// Brings a district's file to this version.
 pub(super) fn migrate_district(connection: &Connection) -> Result<(), StoreError> {

@@ -1,8 +1,10 @@
 //! One answer at a time: all of it or nothing, once and not twice, and never what is not signed.
 
 use super::*;
+use crate::change::{Signature, SigningKey};
+use crate::directory::{Directory, DirectoryChange};
 use crate::ids::{Epoch, Pos};
-use crate::wire::{Item, SignedHead, SyncResponse, read_items, write_item};
+use crate::wire::{Item, KeyLink, SignedHead, SyncResponse, read_items, write_item};
 
 /// A phone with an unsent change, and the answer to its next request.
 fn answered() -> (FakeServer, Replica, SyncResponse, RequestFacts) {
@@ -67,6 +69,16 @@ fn a_bad_answer_changes_nothing_at_all() {
             response.receipts[0].key_id = "k9".into();
             response.receipts[0].sign(server.district, &server.key);
         }),
+        ("a new key that no key signed", |response, _| {
+            response.keys.push(KeyLink {
+                id: "k2".into(),
+                key: SigningKey::from_seed(&[9; 32]).verifying_key(),
+                signature: Signature([0; 64]),
+            });
+        }),
+        ("another key under a known name", |response, server| {
+            response.keys.push(key_link(server, "k1", [9; 32]));
+        }),
         ("an epoch that has passed", |response, _| {
             response.epoch = Epoch(0);
         }),
@@ -89,6 +101,32 @@ fn a_bad_answer_changes_nothing_at_all() {
         assert_eq!(phone.counts().expect("counts").waiting, 0);
         assert_converged(&server, &phone);
     }
+}
+
+/// A further key of the server, signed with its first.
+fn key_link(server: &FakeServer, id: &str, seed: [u8; 32]) -> KeyLink {
+    let key = SigningKey::from_seed(&seed).verifying_key();
+    let mut directory = Directory::default();
+    let change = DirectoryChange::next_server_key(server.district, id, key, &server.key);
+    directory.apply(Pos(1), change);
+    directory.key_links()[0].clone()
+}
+
+#[test]
+fn a_new_key_holds_from_the_answer_that_brings_it_on_and_the_old_one_introduces_no_other() {
+    let (server, mut phone, mut response, facts) = answered();
+    let now = evidence(server.now_ms);
+    let second = SigningKey::from_seed(&[8; 32]);
+    response.keys.push(key_link(&server, "k2", [8; 32]));
+    response.receipts[0].key_id = "k2".into();
+    response.receipts[0].sign(server.district, &second);
+    phone.apply_response(&response, &facts, now).expect("taken");
+    phone.apply_response(&response, &facts, now).expect("again");
+    assert_eq!(phone.known_keys().expect("count"), 2);
+    // Whoever has the old key cannot bring in one of their own.
+    response.keys = vec![key_link(&server, "k3", [9; 32])];
+    let refused = phone.apply_response(&response, &facts, now);
+    assert!(matches!(refused, Err(ApplyError::BadServerKey(_))));
 }
 
 #[test]
