@@ -1,0 +1,185 @@
+//! The two models against the engine: random worlds, step by step, every answer and every record; and the models
+//! against changes that were tampered with, which they must find.
+//!
+//! `GRIDWORK_ORACLE_WORLDS=200 cargo test -p tests --test oracle worlds` runs more.
+
+#[path = "oracle/cases.rs"]
+mod cases;
+#[path = "oracle/forms.rs"]
+mod forms;
+#[path = "oracle/phone.rs"]
+mod phone;
+#[path = "oracle/worked.rs"]
+mod worked;
+#[path = "oracle/world.rs"]
+mod world;
+
+use std::collections::BTreeMap;
+use sync_core::ids::{PersonId, UnitId};
+use world::World;
+
+/// A world of about this many steps.
+const STEPS: usize = 500;
+
+async fn live(seed: u64) -> World {
+    let mut world = World::found(seed).await;
+    for _ in 0..STEPS {
+        step(&mut world).await;
+    }
+    // Everybody comes on line twice, and all that can end its waiting does.
+    for _ in 0..2 {
+        for index in 0..world.phones.len() {
+            send(&mut world, index, true).await;
+        }
+    }
+    world.check_records();
+    world.check_scopes();
+    world
+}
+
+async fn step(world: &mut World) {
+    world
+        .clock
+        .advance_ms(500 + world.dice.below(60_000) as u32);
+    let index = world.dice.below(world.phones.len() as u64) as usize;
+    match world.dice.below(200) {
+        0..=109 => world.make(index),
+        110..=179 => {
+            let is_carried = world.dice.below(5) != 0;
+            send(world, index, is_carried).await;
+        }
+        180..=185 => change_roles(world, index).await,
+        186..=188 => {
+            let inbox = world.oracle.inbox();
+            if !inbox.is_empty() {
+                let of = *world.dice.pick(&inbox);
+                let admits = world.dice.below(2) == 0;
+                world.rule(of, admits).await;
+            }
+        }
+        189..=190 => world.back_up().await,
+        191 => {
+            world.clock.advance_ms(60_000);
+            world.restore();
+        }
+        192..=194 => {
+            let clone = world.phones[index].clone();
+            world.phones.push(clone);
+        }
+        195 => world.clock.advance_ms(3 * 24 * 3_600_000),
+        196 => world.phones[index].boot += 1,
+        _ => world.check_records(),
+    }
+}
+
+/// A phone talks to the server, from its mark on or from before it.
+async fn send(world: &mut World, index: usize, is_carried: bool) {
+    if world.phones[index].is_forked {
+        world.continue_fork(index).await;
+        return;
+    }
+    let mark = world.phones[index].mark;
+    let from = match world.dice.below(6) {
+        0 => 1 + world.dice.below(mark + 1),
+        _ => mark + 1,
+    };
+    let count = match world.dice.below(4) {
+        0 => world.dice.below(3) as usize,
+        _ => 500,
+    };
+    world.sync(index, from, count, is_carried).await;
+}
+
+async fn change_roles(world: &mut World, index: usize) {
+    use server::service::administration::AdminRequest;
+    let person = world.phones[index].person;
+    let unit = UnitId(*world.dice.pick(&world.units.clone()));
+    let role = *world
+        .dice
+        .pick(&["worker", "grid_head", "duty_desk", "verifier"]);
+    if world.dice.below(2) == 0 {
+        world.grant(person, role, unit).await;
+        return;
+    }
+    let grants: Vec<(String, u32)> = world
+        .oracle
+        .grants(person.0)
+        .iter()
+        .filter(|grant| grant.until_ms.is_none())
+        .map(|grant| (grant.role.clone(), grant.unit))
+        .collect();
+    if grants.len() < 2 {
+        return;
+    }
+    let (role, unit) = world.dice.pick(&grants).clone();
+    world
+        .admin(AdminRequest::Revoke {
+            person: PersonId(person.0),
+            role,
+            unit: UnitId(unit),
+        })
+        .await;
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+}
+
+#[test]
+fn worlds_come_out_as_the_models_say() {
+    let first: u64 = std::env::var("GRIDWORK_ORACLE_FROM")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1);
+    let worlds: u64 = std::env::var("GRIDWORK_ORACLE_WORLDS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(3);
+    let mut seen: BTreeMap<String, u64> = BTreeMap::new();
+    for seed in first..first + worlds {
+        let world = runtime().block_on(live(seed));
+        eprintln!(
+            "seed {seed}: {} entries, the model took {:?}",
+            world.oracle.head(),
+            world.model_time
+        );
+        for (what, count) in world.seen {
+            *seen.entry(what).or_default() += count;
+        }
+    }
+    for (what, count) in &seen {
+        eprintln!("{count:>6} {what}");
+    }
+}
+
+/// A test that cannot fail shows nothing: a prediction that is altered anywhere is told from what the engine did.
+#[test]
+fn an_altered_prediction_is_found() {
+    use tests::oracle::Prediction;
+    use tests::oracle::arrival::Status;
+    use tests::oracle::plain::Verdict;
+    let world = runtime().block_on(live(1));
+    let alterations: [fn(&mut Prediction); 7] = [
+        |said| said.status = Status::Fork,
+        |said| said.mark += 1,
+        |said| said.duplicates += 1,
+        |said| said.answers[0].answer.verdict = Verdict::Held,
+        |said| said.answers[0].answer.marks ^= 8,
+        |said| said.answers[0].time_ms += 1,
+        |said| {
+            said.answers.pop();
+        },
+    ];
+    for exchange in &world.exchanges {
+        assert!(exchange.differences(&exchange.prediction).is_empty());
+        for alter in alterations {
+            let mut said = exchange.prediction.clone();
+            alter(&mut said);
+            assert!(!exchange.differences(&said).is_empty());
+        }
+    }
+    assert!(world.exchanges.len() > 20);
+}

@@ -1,0 +1,609 @@
+//! A small district with a real engine, and the models beside it: every step is taken by both and compared.
+
+use super::phone::Phone;
+use api_schema::enrolment::EnrolmentRequest;
+use api_schema::fork::ForkRequest;
+use api_schema::shapes::Base64Url;
+use bytes::Bytes;
+use server::clock::{Clock, FixedClock};
+use server::demo::Dice;
+use server::ids::{Entropy, SeededEntropy};
+use server::service::Backend;
+use server::service::administration::AdminRequest;
+use server::service::district::District;
+use server::service::gridwork::{Gridwork, OpenOptions, district_path};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use sync_core::change::SigningKey;
+use sync_core::ids::{DistrictId, Epoch, LogPlace, PersonId, Pos, RecordId, ReplicaId, UnitId};
+use sync_core::wire::{Receipt, SyncResponse};
+use tempfile::TempDir;
+use tests::oracle::arrival::{Answered, Ruled, Status};
+use tests::oracle::log::{self, ChangeRow, Row, RulingRow, plain_answer};
+use tests::oracle::plain::{Answer, Place};
+use tests::oracle::{AdmissionOracle, Arrival, FoldOracle, OracleRecord, Prediction, image};
+use uuid::Uuid;
+
+const CODE: &str = "440399";
+/// 2026-06-01 08:00 in Shanghai.
+pub const START_MS: i64 = 1_780_272_000_000;
+
+/// The engine, the models, and the phones between them.
+pub struct World {
+    folder: TempDir,
+    pub clock: Arc<FixedClock>,
+    entropy: Arc<SeededEntropy>,
+    gridwork: Option<Gridwork>,
+    pub oracle: AdmissionOracle,
+    copy: Option<(AdmissionOracle, PathBuf)>,
+    copies: u32,
+    pub district: DistrictId,
+    pub dice: Dice,
+    pub phones: Vec<Phone>,
+    pub units: Vec<u32>,
+    /// Records that somebody has begun, with the intent that makes each and its unit.
+    pub records: Vec<(RecordId, &'static str, u32)>,
+    /// How often each thing did occur.
+    pub seen: BTreeMap<String, u64>,
+    /// How long the model of admission took in all.
+    pub model_time: Duration,
+    /// Every exchange in which changes were answered.
+    pub exchanges: Vec<Exchange>,
+}
+
+/// What the model said of an arrival, and what the engine did.
+pub struct Exchange {
+    /// What the model said.
+    pub prediction: Prediction,
+    response: SyncResponse,
+    rows: Vec<Row>,
+    sent: usize,
+}
+
+/// Who is there: name of the role, and the place of its unit in [`World::units`].
+const PEOPLE: [(&str, usize); 9] = [
+    ("worker", 2),
+    ("worker", 3),
+    ("grid_head", 1),
+    ("duty_desk", 1),
+    ("department_handler", 4),
+    ("verifier", 0),
+    ("patrol_leader", 2),
+    ("district_lead", 0),
+    ("points_reviewer", 0),
+];
+
+impl World {
+    /// Makes the district and its phones.
+    pub async fn found(seed: u64) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Arc::new(FixedClock::at(START_MS));
+        let entropy = Arc::new(SeededEntropy::new(seed));
+        Gridwork::init(
+            folder.path(),
+            CODE,
+            "Test",
+            "Asia/Shanghai",
+            &*clock,
+            &*entropy,
+        )
+        .expect("init");
+        let mut world = Self {
+            folder,
+            clock,
+            entropy,
+            gridwork: None,
+            oracle: AdmissionOracle::new(),
+            copy: None,
+            copies: 0,
+            district: DistrictId(Uuid::nil()),
+            dice: Dice::new(seed),
+            phones: Vec::new(),
+            units: vec![1],
+            records: Vec::new(),
+            seen: BTreeMap::new(),
+            model_time: Duration::ZERO,
+            exchanges: Vec::new(),
+        };
+        world.open(false);
+        for (parent, code, kind) in [
+            (0, "001", "town"),
+            (1, "002", "grid"),
+            (1, "003", "grid"),
+            (0, "004", "department"),
+        ] {
+            let answer = world
+                .admin(AdminRequest::AddUnit {
+                    parent: UnitId(world.units[parent]),
+                    code: code.into(),
+                    name: code.into(),
+                    kind: kind.into(),
+                })
+                .await;
+            let unit = answer["unit"].as_u64().expect("a unit") as u32;
+            world.units.push(unit);
+        }
+        for (role, unit) in PEOPLE {
+            let answer = world
+                .admin(AdminRequest::AddPerson { name: role.into() })
+                .await;
+            let person = PersonId(answer["person"].as_u64().expect("a person") as u32);
+            let unit = UnitId(world.units[unit]);
+            world.grant(person, role, unit).await;
+            world.enrol(person).await;
+        }
+        world
+    }
+
+    fn open(&mut self, restored: bool) {
+        let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let entropy: Arc<dyn Entropy> = Arc::clone(&self.entropy) as Arc<dyn Entropy>;
+        let options = OpenOptions {
+            clock_agreed: false,
+            restored,
+        };
+        let gridwork =
+            Gridwork::open(self.folder.path(), clock, entropy, options).expect("it opens");
+        self.district = gridwork.district(None).expect("a district").id();
+        self.gridwork = Some(gridwork);
+    }
+
+    fn engine(&self) -> &Gridwork {
+        self.gridwork.as_ref().expect("the server is up")
+    }
+
+    fn file(&self) -> Arc<District> {
+        Arc::clone(self.engine().district(None).expect("a district"))
+    }
+
+    /// Counts that something did occur.
+    pub fn mark(&mut self, what: impl Into<String>) {
+        *self.seen.entry(what.into()).or_default() += 1;
+    }
+
+    /// Rows of the engine's log above a position.
+    pub fn rows(&self, after: u64) -> Vec<Row> {
+        self.file()
+            .read_here(|read| Ok(log::rows(read, after)?))
+            .expect("the log can be read")
+    }
+
+    /// Does what an operator does; the model takes the directory entries in.
+    pub async fn admin(&mut self, request: AdminRequest) -> serde_json::Value {
+        let answer = self
+            .engine()
+            .administer(None, request)
+            .await
+            .expect("an operator's request");
+        self.take_directory();
+        answer
+    }
+
+    fn take_directory(&mut self) {
+        for row in self.rows(self.oracle.head()) {
+            match row {
+                Row::Directory(_, received_ms, body) => {
+                    self.oracle.directory(&body, received_ms);
+                }
+                other => panic!("no model was told of {other:?}"),
+            }
+        }
+    }
+
+    pub async fn grant(&mut self, person: PersonId, role: &str, unit: UnitId) {
+        let role = role.into();
+        self.admin(AdminRequest::Grant { person, role, unit }).await;
+    }
+
+    async fn enrol(&mut self, person: PersonId) {
+        let code = self.admin(AdminRequest::Code { person }).await;
+        let code = code["code"].as_str().expect("a code").to_owned();
+        let key = self.new_key();
+        let replica = self.new_id();
+        let public = key.verifying_key().to_bytes();
+        let message = [code.as_bytes(), replica.as_bytes(), &public[..]].concat();
+        let request = EnrolmentRequest {
+            proof: Base64Url(key.sign("gridwork/enrol/1", &message).0),
+            code,
+            replica,
+            public_key: Base64Url(public),
+            device_label: None,
+            continues: None,
+        };
+        self.engine().enrol(request).await.expect("an enrolment");
+        self.take_directory();
+        let phone = Phone::new(person, ReplicaId(replica), key, &mut self.dice);
+        self.phones.push(phone);
+    }
+
+    fn new_key(&mut self) -> SigningKey {
+        let mut seed = [0; 32];
+        for chunk in seed.chunks_mut(8) {
+            chunk.copy_from_slice(&self.dice.next_u64().to_be_bytes());
+        }
+        SigningKey::from_seed(&seed)
+    }
+
+    pub fn new_id(&mut self) -> Uuid {
+        Uuid::from_u64_pair(self.dice.next_u64(), self.dice.next_u64())
+    }
+
+    /// A phone sends changes from `from` on; both answer, and the answers are compared. Whether the answer reaches the
+    /// phone is `is_carried`.
+    pub async fn sync(&mut self, index: usize, from: u64, count: usize, is_carried: bool) {
+        let sent_at = self.phones[index].clocks(self.clock.wall_ms(), self.clock.monotonic_ms());
+        let district = self.district;
+        let bytes = self.phones[index].request(district, from, count, sent_at);
+        let before = self.oracle.head();
+        let answer = self.engine().sync(Bytes::from(bytes.clone())).await;
+        let response = SyncResponse::decode(&answer.expect("an answer")).expect("a response");
+        let arrival = Arrival::read(&bytes, district, response.received_ms, |receipt| {
+            self.is_genuine(receipt)
+        })
+        .expect("our own request");
+        let begun = Instant::now();
+        let prediction = self.oracle.arrive(&arrival).expect("our own replica");
+        self.model_time += begun.elapsed();
+        self.note(&prediction, before);
+        let status = prediction.status;
+        let exchange = Exchange {
+            rows: self.rows(before),
+            prediction,
+            response: response.clone(),
+            sent: arrival.changes.len(),
+        };
+        self.compare(before, &arrival, &exchange);
+        if !exchange.prediction.answers.is_empty() {
+            self.exchanges.push(exchange);
+        }
+        let head = Pos(self.oracle.head());
+        let phone = &mut self.phones[index];
+        if status == Status::Fork {
+            phone.is_forked = true;
+        } else if is_carried {
+            phone.take(&response, head);
+            phone.skew_ms = response.received_ms - sent_at.wall_ms;
+        }
+    }
+
+    fn is_genuine(&self, receipt: &Receipt) -> bool {
+        self.file()
+            .state()
+            .directory
+            .server_key(&receipt.key_id)
+            .is_some_and(|key| receipt.is_signed_by(self.district, key))
+    }
+
+    /// The engine's answer and its new rows against what the model said.
+    fn compare(&self, before: u64, arrival: &Arrival, exchange: &Exchange) {
+        let mut told = exchange.differences(&exchange.prediction);
+        let end = before + exchange.rows.len() as u64;
+        if self.oracle.head() != end {
+            let model = self.oracle.head();
+            told.push(format!(
+                "the model's log ends at {model}, the engine's at {end}"
+            ));
+        }
+        assert!(
+            told.is_empty(),
+            "{}\nchanges: {:#?}",
+            told.join("\n"),
+            arrival.changes
+        );
+    }
+
+    fn note(&mut self, prediction: &Prediction, before: u64) {
+        self.mark(format!("status {:?}", prediction.status));
+        if prediction.duplicates > 0 {
+            self.mark("duplicates");
+        }
+        for answered in &prediction.answers {
+            if answered.place.1 <= before {
+                continue;
+            }
+            self.mark(format!("verdict {:?}", answered.answer.verdict));
+            for (code, _) in &answered.answer.problems {
+                self.mark(format!("problem {code}"));
+            }
+            for bit in [1, 2, 4, 8, 16] {
+                if answered.answer.marks & bit != 0 {
+                    self.mark(format!("mark {bit}"));
+                }
+            }
+        }
+        for ruled in &prediction.rulings {
+            self.mark(format!(
+                "ruling {} {:?}",
+                ruled.ruling, ruled.answer.verdict
+            ));
+        }
+    }
+
+    /// A person rules on a change that waits or is quarantined.
+    pub async fn rule(&mut self, of: u64, admits: bool) {
+        use sync_core::entry::RulingKind::{Admitted, Rejected};
+        let before = self.oracle.head();
+        let (ruling, name) = match admits {
+            true => (Admitted, "admitted"),
+            false => (Rejected, "rejected"),
+        };
+        let request = AdminRequest::Rule {
+            pos: Pos(of),
+            ruling,
+            by: self.phones[3].person,
+            reason: "looked at".into(),
+        };
+        let answer = self.engine().administer(None, request).await;
+        let expected = self
+            .oracle
+            .rule(of, name, self.clock.wall_ms())
+            .unwrap_or_default();
+        let rows = self.rows(before);
+        let told = compare_rulings(&expected, &rows);
+        assert!(told.is_empty(), "{answer:?}\n{}", told.join("\n"));
+        for ruled in &expected {
+            self.mark(format!(
+                "ruling {} {:?}",
+                ruled.ruling, ruled.answer.verdict
+            ));
+        }
+    }
+
+    /// Copies the server's file, as a back-up does.
+    pub async fn back_up(&mut self) {
+        self.copies += 1;
+        let to = self.folder.path().join(format!("copy-{}.db", self.copies));
+        self.admin(AdminRequest::Copy { to: to.clone() }).await;
+        self.copy = Some((self.oracle.clone(), to));
+    }
+
+    /// The server's disk is lost; the copy takes its place.
+    pub fn restore(&mut self) {
+        let Some((oracle, copy)) = self.copy.take() else {
+            return;
+        };
+        self.gridwork
+            .take()
+            .expect("it is up")
+            .close()
+            .expect("it closes");
+        let file = district_path(self.folder.path(), CODE);
+        for suffix in ["", "-wal", "-shm"] {
+            let path = PathBuf::from(format!("{}{suffix}", file.display()));
+            let _ = std::fs::remove_file(path);
+        }
+        std::fs::rename(&copy, &file).expect("the copy is there");
+        self.open(true);
+        self.oracle.restore(&oracle);
+        // Phones that were enrolled since are not known any more.
+        let state = self.file().state();
+        self.phones
+            .retain(|phone| state.directory.replica_by_id(phone.replica).is_some());
+        self.mark("restored");
+    }
+
+    /// A phone that was told of a fork goes on under a new name.
+    pub async fn continue_fork(&mut self, index: usize) {
+        let key = self.new_key();
+        let replica = self.new_id();
+        let public = key.verifying_key().to_bytes();
+        let phone = &self.phones[index];
+        let common = phone.received();
+        let hash = phone.hash_at(common);
+        let message = [
+            &phone.replica.as_bytes()[..],
+            &replica.as_bytes()[..],
+            &public[..],
+            &common.to_be_bytes()[..],
+            &hash.0[..],
+        ]
+        .concat();
+        let request = ForkRequest {
+            old_replica: phone.replica.0,
+            replica,
+            public_key: Base64Url(public),
+            last_common_seq: common,
+            last_common_hash: Base64Url(hash.0),
+            old_proof: Base64Url(phone.key.sign("gridwork/fork/1", &message).0),
+            proof: Base64Url(key.sign("gridwork/fork/1", &message).0),
+            device_label: None,
+        };
+        let answer = self.engine().fork(request).await;
+        if answer.is_err() {
+            self.mark("fork refused");
+            self.phones.remove(index);
+            return;
+        }
+        self.take_directory();
+        let district = self.district;
+        self.phones[index].go_on_as(district, ReplicaId(replica), key);
+        self.mark("fork continued");
+    }
+
+    /// The place of the log's head.
+    pub fn head(&self) -> LogPlace {
+        let epoch = self
+            .file()
+            .read_here(|read| Ok(read.facts()?.epoch().0))
+            .expect("facts");
+        LogPlace {
+            epoch: Epoch(epoch.0),
+            pos: Pos(self.oracle.head()),
+        }
+    }
+
+    /// Every record of the engine, read from its images.
+    pub fn engine_records(&self) -> BTreeMap<[u8; 16], OracleRecord> {
+        let district = self.file();
+        let state = district.state();
+        district
+            .read_here(|read| {
+                let view = district.view(read, &state);
+                let mut records = BTreeMap::new();
+                for number in 1..=read.last_record_no()? {
+                    let row = read.get_record_by_no(number)?;
+                    if row.pos.0 > 0 {
+                        let image = view.image_of(&row)?;
+                        let record = image::read(&image).expect("an image");
+                        records.insert(*row.id.as_bytes(), record);
+                    }
+                }
+                Ok(records)
+            })
+            .expect("the records can be read")
+    }
+
+    /// The fold of the engine's log, by the model; and the engine's records. Both must be alike.
+    pub fn check_records(&mut self) {
+        let entries = log::entries(&self.rows(0));
+        let folded = FoldOracle::records(&entries);
+        let engine = self.engine_records();
+        for (record, shown) in &engine {
+            assert_eq!(folded.get(record), Some(shown), "record {record:02x?}");
+        }
+        assert_eq!(folded.len(), engine.len());
+        assert_eq!(self.oracle.records(), folded);
+    }
+
+    /// What each person may see, by the model and by the engine.
+    pub fn check_scopes(&self) {
+        use sync_core::kinds::Kind;
+        use sync_core::scope::Scope;
+        let district = self.file();
+        let state = district.state();
+        let now_ms = self.clock.wall_ms();
+        for phone in &self.phones {
+            let engine = Scope::of(&state.directory, district.documents(), phone.person, now_ms);
+            let model = self.oracle.scope(phone.person.0, now_ms);
+            let desks = self.units.iter().map(|unit| Some(*unit)).chain([None]);
+            for desk in desks {
+                for unit in &self.units {
+                    for kind in Kind::ALL {
+                        assert_eq!(
+                            model.contains(kind.as_str(), *unit, desk),
+                            engine.contains(kind, UnitId(*unit), desk.map(UnitId)),
+                            "person {} {kind:?} unit {unit} desk {desk:?}",
+                            phone.person
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Exchange {
+    /// What of the engine's answer, and of the rows it left, is not as a prediction says.
+    pub fn differences(&self, prediction: &Prediction) -> Vec<String> {
+        let response = &self.response;
+        let mut told = Vec::new();
+        let mut differs = |what: &str, model: String, engine: String| {
+            if model != engine {
+                told.push(format!(
+                    "{what}: the model says {model}, the engine {engine}"
+                ));
+            }
+        };
+        let status = match response.status as u8 {
+            1 => Status::Fork,
+            3 => Status::Revoked,
+            _ => Status::Ok,
+        };
+        let said = (prediction.status, prediction.mark, prediction.duplicates);
+        let done = (status, response.mark.0, response.duplicates);
+        differs(
+            "status, mark, duplicates",
+            format!("{said:?}"),
+            format!("{done:?}"),
+        );
+        for answered in &prediction.answers {
+            let said = (answered.place, answered.time_ms, answered.answer.clone());
+            differs(
+                &format!("answer to {}", answered.seq),
+                format!("{:?}", Some(said)),
+                format!("{:?}", self.receipt_of(answered.seq)),
+            );
+        }
+        let answered = match response.receipts.is_empty() {
+            true => 0,
+            false => self.sent,
+        };
+        differs(
+            "answers",
+            prediction.answers.len().to_string(),
+            answered.to_string(),
+        );
+        let first_row = self.rows.first().map_or(u64::MAX, Row::pos);
+        let new: Vec<&Answered> = prediction
+            .answers
+            .iter()
+            .filter(|answered| answered.place.1 >= first_row)
+            .collect();
+        let rows: Vec<Answered> = self.rows.iter().filter_map(answered_in).collect();
+        differs("new changes", format!("{new:?}"), format!("{rows:?}"));
+        told.extend(compare_rulings(&prediction.rulings, &self.rows));
+        told
+    }
+
+    /// What the receipts say of a change: its place, its time, its answer.
+    fn receipt_of(&self, seq: u64) -> Option<(Place, i64, Answer)> {
+        let receipt = self
+            .response
+            .receipts
+            .iter()
+            .find(|receipt| (receipt.from.0..=receipt.to.0).contains(&seq))?;
+        let index = (seq - receipt.from.0) as usize;
+        let place = (receipt.epoch.0, receipt.first_pos.0 + index as u64);
+        let answer = plain_answer(&receipt.answers[index]);
+        Some((place, receipt.times_ms[index], answer))
+    }
+}
+
+fn answered_in(row: &Row) -> Option<Answered> {
+    let Row::Change(ChangeRow {
+        place,
+        first,
+        time_ms,
+        answer,
+        change,
+        ..
+    }) = row
+    else {
+        return None;
+    };
+    Some(Answered {
+        seq: change.seq,
+        place: *place,
+        first: *first,
+        time_ms: *time_ms,
+        answer: answer.clone(),
+    })
+}
+
+fn compare_rulings(expected: &[Ruled], rows: &[Row]) -> Vec<String> {
+    let engine: Vec<Ruled> = rows
+        .iter()
+        .filter_map(|row| match row {
+            Row::Ruling(RulingRow {
+                place,
+                ruling,
+                of,
+                answer,
+            }) => Some(Ruled {
+                place: *place,
+                ruling: ruling.clone(),
+                of: *of,
+                answer: answer.clone(),
+            }),
+            _ => None,
+        })
+        .collect();
+    if engine == expected {
+        return Vec::new();
+    }
+    vec![format!(
+        "rulings: the model says {expected:#?}, the engine {engine:#?}"
+    )]
+}
