@@ -166,7 +166,13 @@ fn an_altered_prediction_is_found() {
         |said| said.status = Status::Fork,
         |said| said.mark += 1,
         |said| said.duplicates += 1,
-        |said| said.answers[0].answer.verdict = Verdict::Held,
+        |said| {
+            let answer = &mut said.answers[0].answer;
+            answer.verdict = match answer.verdict {
+                Verdict::Held => Verdict::Accepted,
+                _ => Verdict::Held,
+            };
+        },
         |said| said.answers[0].answer.marks ^= 8,
         |said| said.answers[0].time_ms += 1,
         |said| {

@@ -2,29 +2,37 @@
 
 use super::arrival::{Answered, Arrival, OfferedReceipt, Prediction, Ruled, Status};
 use super::decide::{Decided, Situation, decide};
+use super::departures::{Departure, Departures};
 use super::documents::Documents;
 use super::fold::{OracleRecord, fold};
 use super::log::{self, ChangeRow};
-use super::people::{Grant, People, Scope};
+use super::people::{Grant, People, Replica, Scope};
 use super::plain::{
-    Answer, Change, ChangeKey, Clocks, Entry, Need, Place, REOFFERED, REPEAT, RecordKey,
-    ReplicaKey, Verdict,
+    Answer, CLOCK_BOUNDED, Change, ChangeKey, Clocks, Entry, Need, Place, REOFFERED, RecordKey,
+    ReplicaKey, Verdict, Written,
 };
-use super::written::{self, Shape};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A change in the model's log.
 #[derive(Clone, Debug)]
-struct Kept {
-    row: ChangeRow,
-    /// What was decided from.
-    earliest_ms: i64,
+pub(super) struct Kept {
+    pub(super) row: ChangeRow,
+    /// The last contact before it that announced a shorter chain.
+    contact_ms: i64,
     sent_at: Clocks,
     /// Where it is now: its first answer, or that of the last ruling about it.
-    standing: Answer,
-    /// Whether a ruling has ended its waiting.
-    has_ended: bool,
+    pub(super) standing: Answer,
+    /// Whether a ruling has ended the matter.
+    pub(super) has_ended: bool,
+}
+
+impl Kept {
+    /// Whether it waits for a release, a repair or a person.
+    pub(super) fn is_open(&self) -> bool {
+        let waits = matches!(self.standing.verdict, Verdict::Held | Verdict::Quarantined);
+        waits && !self.has_ended
+    }
 }
 
 /// A record's entries and what they add up to.
@@ -32,29 +40,33 @@ struct Kept {
 struct Record {
     entries: Vec<Entry>,
     shown: Option<OracleRecord>,
+    /// The unit that the first change about it named.
+    first_named_unit: u32,
 }
 
 /// The model. A clone of it stands for a copy of the server's files.
 #[derive(Clone, Debug)]
 pub struct AdmissionOracle {
-    documents: Documents,
-    people: People,
-    epoch: u32,
+    pub(super) documents: Documents,
+    pub(super) people: People,
+    departures: Departures,
+    /// Each epoch and the position at which it began.
+    epochs: Vec<(u32, u64)>,
     head: u64,
     /// When the entry at each position came.
     received_ms: BTreeMap<u64, i64>,
-    /// The epoch of each position.
-    epochs: BTreeMap<u64, u32>,
-    changes: BTreeMap<u64, Kept>,
+    pub(super) changes: BTreeMap<u64, Kept>,
     /// The positions of each replica's changes, in the order of its chain.
     chains: BTreeMap<ReplicaKey, Vec<u64>>,
     /// When each replica announced which head.
     contacts: BTreeMap<ReplicaKey, Vec<(i64, u64)>>,
     records: BTreeMap<RecordKey, Record>,
-    /// Changes of forked branches that others repeat, with their hashes.
-    repeated: BTreeSet<(ChangeKey, [u8; 32])>,
-    /// Held changes, by position.
-    waiting: BTreeSet<u64>,
+    /// The hashes of changes of forked branches that others repeat.
+    repeated: BTreeSet<[u8; 32]>,
+    /// What each held change waits for; nothing but a newer server when it is not in here.
+    pub(super) waiting: BTreeMap<u64, Need>,
+    /// Quarantined changes that the present range repairs: the rulings follow at its end.
+    pub(super) repaired: Vec<u64>,
 }
 
 impl Default for AdmissionOracle {
@@ -69,23 +81,38 @@ impl AdmissionOracle {
         Self {
             documents: Documents::defaults(),
             people: People::default(),
-            epoch: 1,
+            departures: Departures::new(),
+            epochs: vec![(1, 0)],
             head: 0,
             received_ms: BTreeMap::new(),
-            epochs: BTreeMap::new(),
             changes: BTreeMap::new(),
             chains: BTreeMap::new(),
             contacts: BTreeMap::new(),
             records: BTreeMap::new(),
             repeated: BTreeSet::new(),
-            waiting: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+            repaired: Vec::new(),
         }
+    }
+
+    /// Follows the engine in these departures from the rules.
+    #[must_use]
+    pub fn following(mut self, departures: impl IntoIterator<Item = Departure>) -> Self {
+        self.departures = departures.into_iter().collect();
+        self
+    }
+
+    pub(super) fn departs(&self, departure: Departure) -> bool {
+        self.departures.contains(&departure)
     }
 
     /// Takes the next directory entry in: the JSON that stands in the log, and when it came.
     pub fn directory(&mut self, body: &Value, received_ms: i64) {
         self.next_place(received_ms);
-        self.people.apply(body);
+        // An enrolment is the first contact: nothing was made before it.
+        if let Some(replica) = self.people.apply(body) {
+            self.contacts.insert(replica, vec![(received_ms, 0)]);
+        }
     }
 
     /// What a person may see at a time.
@@ -120,19 +147,16 @@ impl AdmissionOracle {
     pub fn inbox(&self) -> Vec<u64> {
         self.changes
             .iter()
-            .filter(|(_, kept)| {
-                !kept.has_ended
-                    && matches!(kept.standing.verdict, Verdict::Held | Verdict::Quarantined)
-            })
+            .filter(|(_, kept)| kept.is_open())
             .map(|(pos, _)| *pos)
             .collect()
     }
 
     /// The server was put back to a copy: everything since is gone, and a new epoch begins.
     pub fn restore(&mut self, copy: &Self) {
-        let epoch = self.epoch.max(copy.epoch) + 1;
+        let epoch = self.epoch() + 1;
         *self = copy.clone();
-        self.epoch = epoch;
+        self.epochs.push((epoch, self.head));
     }
 
     /// What must come of an arrival. Nothing when the replica is not known: such a request is refused.
@@ -146,27 +170,23 @@ impl AdmissionOracle {
             answers: Vec::new(),
             rulings: Vec::new(),
         };
-        if author.is_revoked {
+        if author.revoked_ms.is_some() {
             prediction.status = Status::Revoked;
         }
         if self.is_forked(arrival) {
             prediction.status = Status::Fork;
-            return Some(prediction);
-        }
-        let last_seq = arrival.first_seq + arrival.changes.len() as u64;
-        let has_gap = arrival.first_seq > mark + 1;
-        if !arrival.changes.is_empty() && !has_gap {
-            let mut new = Vec::new();
-            for change in &arrival.changes {
-                if change.seq <= mark {
-                    prediction.duplicates += 1;
-                } else {
-                    new.push(self.enter(arrival, change, author.person, author.number));
-                }
+        } else if !arrival.changes.is_empty() && arrival.first_seq <= mark + 1 {
+            let is_new = |change: &&Change| change.seq > mark;
+            let new: Vec<&Change> = arrival.changes.iter().filter(is_new).collect();
+            prediction.duplicates = (arrival.changes.len() - new.len()) as u64;
+            for (offered, range) in ranges(&arrival.receipts, &new) {
+                let rulings = self.take_range(arrival, &author, offered, range);
+                prediction.rulings.extend(rulings);
             }
-            prediction.rulings = self.rule_after(&new, arrival.received_ms);
-            prediction.answers = (arrival.first_seq..last_seq)
-                .map(|seq| self.answered(arrival.replica, seq))
+            prediction.answers = arrival
+                .changes
+                .iter()
+                .map(|change| self.answered(arrival.replica, change.seq))
                 .collect();
         }
         self.contacts
@@ -177,20 +197,13 @@ impl AdmissionOracle {
         Some(prediction)
     }
 
-    /// A person rules `admitted` or `rejected` on a change that waits or is quarantined. Nothing when there is none there.
-    pub fn rule(&mut self, of: u64, ruling: &str, received_ms: i64) -> Option<Vec<Ruled>> {
-        if !self.inbox().contains(&of) {
-            return None;
-        }
-        let kept = self.changes[&of].clone();
-        if ruling != "admitted" {
-            let answer = kept.standing;
-            return Some(vec![self.end(of, ruling, answer, received_ms)]);
-        }
-        let answer = self.decide_again(of, (self.epoch, self.head + 1)).answer;
-        let mut ruled = vec![self.end(of, ruling, answer, received_ms)];
-        ruled.extend(self.release(received_ms));
-        Some(ruled)
+    fn epoch(&self) -> u32 {
+        self.epochs.last().map_or(1, |(epoch, _)| *epoch)
+    }
+
+    /// The place that the next entry gets.
+    pub(super) fn coming_place(&self) -> Place {
+        (self.epoch(), self.head + 1)
     }
 
     fn mark(&self, replica: ReplicaKey) -> u64 {
@@ -199,15 +212,15 @@ impl AdmissionOracle {
             .map_or(0, |chain| chain.len() as u64)
     }
 
-    fn next_place(&mut self, received_ms: i64) -> Place {
-        self.head += 1;
+    pub(super) fn next_place(&mut self, received_ms: i64) -> Place {
+        let place = self.coming_place();
+        self.head = place.1;
         self.received_ms.insert(self.head, received_ms);
-        self.epochs.insert(self.head, self.epoch);
-        (self.epoch, self.head)
+        place
     }
 
     /// A change by its replica and seq.
-    fn find(&self, change: ChangeKey) -> Option<&Kept> {
+    pub(super) fn find(&self, change: ChangeKey) -> Option<&Kept> {
         let index = usize::try_from(change.1.checked_sub(1)?).ok()?;
         let pos = self.chains.get(&change.0)?.get(index)?;
         self.changes.get(pos)
@@ -242,52 +255,67 @@ impl AdmissionOracle {
                 .any(|change| differs(change.seq, change.hash))
     }
 
-    /// The moment before which a change was not made.
-    fn earliest_ms(&self, replica: ReplicaKey, change: &Change) -> i64 {
-        let shorter = self
-            .contacts
+    /// The last contact that announced a chain shorter than a change. What a forked branch repeats was made under the
+    /// contacts of the replica that is continued.
+    fn contact_ms(&self, replica: ReplicaKey, change: &Change) -> i64 {
+        let origin = change.written.as_ref().and_then(|written| written.origin);
+        let continued = self
+            .people
+            .replica(replica)
+            .and_then(|replica| self.people.replica_id(replica.continues?.0));
+        let (replica, seq) = match origin {
+            Some((branch, _))
+                if Some(branch.0) == continued && !self.departs(Departure::ForkBoundsTheBranch) =>
+            {
+                branch
+            }
+            _ => (replica, change.seq),
+        };
+        self.contacts
             .get(&replica)
             .into_iter()
             .flatten()
-            .filter(|(_, head_seq)| *head_seq < change.seq)
+            .filter(|(_, head_seq)| *head_seq < seq)
             .map(|(at_ms, _)| *at_ms)
-            .max();
-        let base = change
-            .written
-            .as_ref()
-            .map_or((0, 0), |written| written.base);
-        let base_ms = self.received_at(base);
-        shorter.into_iter().chain(base_ms).max().unwrap_or(i64::MIN)
+            .max()
+            .unwrap_or(i64::MIN)
     }
 
-    /// When the entry at a place was received, if that place is in the log.
-    fn received_at(&self, place: Place) -> Option<i64> {
-        if self
-            .epochs
-            .get(&place.1)
-            .is_some_and(|epoch| *epoch <= place.0)
-        {
-            return self.received_ms.get(&place.1).copied();
+    /// When the entry at a base was received. A base above the log, or one that a restore took away, stands for the
+    /// last entry below it.
+    fn base_ms(&self, base: Place) -> i64 {
+        let next_start = self.epochs.iter().find(|(epoch, _)| *epoch > base.0);
+        let pos = base
+            .1
+            .min(self.head)
+            .min(next_start.map_or(u64::MAX, |(_, start)| *start));
+        self.received_ms.get(&pos).copied().unwrap_or(i64::MIN)
+    }
+
+    /// Takes a range in that becomes one receipt: new changes, or such as an old receipt covers; then what follows.
+    fn take_range(
+        &mut self,
+        arrival: &Arrival,
+        author: &Replica,
+        offered: Option<&OfferedReceipt>,
+        range: &[&Change],
+    ) -> Vec<Ruled> {
+        let mut entered = Vec::new();
+        for change in range {
+            entered.push(match offered {
+                Some(receipt) => self.take_back(arrival, author, receipt, change),
+                None => self.enter(arrival, author, change),
+            });
         }
-        self.changes
-            .values()
-            .find(|kept| kept.row.first == Some(place))
-            .map(|kept| kept.row.received_ms)
+        self.rule_after(&entered, arrival.received_ms)
     }
 
-    /// Takes a new change in and gives its position.
-    fn enter(&mut self, arrival: &Arrival, change: &Change, person: u32, number: u32) -> u64 {
-        let earliest_ms = self.earliest_ms(arrival.replica, change);
-        let place = (self.epoch, self.head + 1);
-        let offered = arrival
-            .receipts
-            .iter()
-            .find(|receipt| self.covers(receipt, arrival, change.seq));
-        let mut row = ChangeRow {
-            place,
+    fn row(&self, arrival: &Arrival, author: &Replica, change: &Change) -> ChangeRow {
+        ChangeRow {
+            place: self.coming_place(),
             first: None,
-            replica: number,
-            person,
+            replica: author.number,
+            person: author.person,
             received_ms: arrival.received_ms,
             time_ms: 0,
             answer: Answer {
@@ -296,93 +324,102 @@ impl AdmissionOracle {
                 problems: Vec::new(),
             },
             change: change.clone(),
-        };
-        if let Some(receipt) = offered {
-            let index = usize::try_from(change.seq - receipt.range.0).expect("BUG: in range");
-            row.first = Some((receipt.epoch, receipt.first_pos + index as u64));
-            row.received_ms = receipt.received_ms;
-            row.time_ms = receipt.times_ms[index];
-            row.answer = receipt.answers[index].clone();
-            row.answer.marks |= REOFFERED;
-        } else {
-            let fixed_time_ms = change
-                .written
-                .as_ref()
-                .and_then(|written| self.find(written.repairs?))
-                .filter(|_| self.repairs_something(change, person))
-                .map(|kept| kept.row.time_ms);
-            let decided = self.decide(&row, earliest_ms, arrival.sent_at, fixed_time_ms);
-            (row.time_ms, row.answer) = (decided.time_ms, decided.answer);
         }
-        self.next_place(row.received_ms);
-        self.chains
-            .entry(arrival.replica)
-            .or_default()
-            .push(place.1);
-        self.keep(row, earliest_ms, arrival.sent_at);
-        place.1
     }
 
-    fn keep(&mut self, row: ChangeRow, earliest_ms: i64, sent_at: Clocks) {
-        let pos = row.place.1;
-        if let Some(origin) = row
-            .change
-            .written
-            .as_ref()
-            .and_then(|written| written.origin)
-        {
-            self.repeated.insert(origin);
+    /// Takes a new change in and gives its position.
+    fn enter(&mut self, arrival: &Arrival, author: &Replica, change: &Change) -> u64 {
+        let mut row = self.row(arrival, author, change);
+        let contact_ms = self.contact_ms(arrival.replica, change);
+        let repaired = self.repaired_by(&row);
+        let fixed_time_ms = repaired.map(|of| self.changes[&of].row.time_ms);
+        let decided = self.decide(&row, contact_ms, arrival.sent_at, fixed_time_ms);
+        (row.time_ms, row.answer) = (decided.time_ms, decided.answer);
+        self.keep(row, contact_ms, arrival)
+    }
+
+    /// Takes a change back in that a restore had lost: nothing is decided again.
+    fn take_back(
+        &mut self,
+        arrival: &Arrival,
+        author: &Replica,
+        receipt: &OfferedReceipt,
+        change: &Change,
+    ) -> u64 {
+        let mut row = self.row(arrival, author, change);
+        let index = change.seq - receipt.range.0;
+        let at = usize::try_from(index).expect("BUG: a receipt covers what it covers");
+        row.first = Some((receipt.epoch, receipt.first_pos + index));
+        row.received_ms = receipt.received_ms;
+        row.time_ms = receipt.times_ms[at];
+        row.answer = receipt.answers[at].clone();
+        if !self.departs(Departure::NoReofferedMark) {
+            row.answer.marks |= REOFFERED;
         }
-        if row.answer.verdict == Verdict::Held {
-            self.waiting.insert(pos);
+        let contact_ms = self.contact_ms(arrival.replica, change);
+        self.keep(row, contact_ms, arrival)
+    }
+
+    fn keep(&mut self, row: ChangeRow, contact_ms: i64, arrival: &Arrival) -> u64 {
+        let pos = row.place.1;
+        let repaired = self.repaired_by(&row).filter(|_| ends_repairs(&row.answer));
+        self.next_place(row.received_ms);
+        self.chains.entry(arrival.replica).or_default().push(pos);
+        if let Some(written) = &row.change.written {
+            self.repeated.extend(written.origin.map(|(_, hash)| hash));
+            let unit = written.unit;
+            self.records
+                .entry(written.record)
+                .or_insert_with(|| Record {
+                    first_named_unit: unit,
+                    ..Record::default()
+                });
+            if let Some(need) = awaited(written, &row.answer) {
+                self.waiting.insert(pos, need);
+            }
         }
         if let Some(entry) = log::entry(&row, row.place, row.first, &row.answer) {
             self.add(entry);
         }
+        if let Some(of) = repaired.filter(|of| !self.repaired.contains(of)) {
+            self.repaired.push(of);
+        }
         let kept = Kept {
             standing: row.answer.clone(),
             row,
-            earliest_ms,
-            sent_at,
+            contact_ms,
+            sent_at: arrival.sent_at,
             has_ended: false,
         };
         self.changes.insert(pos, kept);
+        pos
     }
 
-    fn add(&mut self, entry: Entry) {
+    /// Adds an entry to its record.
+    pub(super) fn add(&mut self, entry: Entry) {
+        if entry.effect == super::plain::Effect::None {
+            return;
+        }
         let record = self.records.entry(entry.record).or_default();
         record.entries.push(entry);
         let entries: Vec<&Entry> = record.entries.iter().collect();
         record.shown = fold(&entries);
     }
 
-    /// Whether a receipt of an earlier epoch says what was answered to a change.
-    fn covers(&self, receipt: &OfferedReceipt, arrival: &Arrival, seq: u64) -> bool {
-        let (from, to) = receipt.range;
-        let hash_of_last = arrival
-            .changes
-            .iter()
-            .find(|change| change.seq == to)
-            .map(|change| change.hash)
-            .or_else(|| {
-                self.find((arrival.replica, to))
-                    .map(|kept| kept.row.change.hash)
-            });
-        receipt.replica == arrival.replica
-            && receipt.epoch < self.epoch
-            && (from..=to).contains(&seq)
-            && hash_of_last == Some(receipt.chain_hash)
-    }
-
-    fn repairs_something(&self, change: &Change, person: u32) -> bool {
-        let Some(repairs) = change.written.as_ref().and_then(|written| written.repairs) else {
-            return true;
+    /// The quarantined change of the same person that a change repairs, while it is one.
+    pub(super) fn repaired_by(&self, row: &ChangeRow) -> Option<u64> {
+        let repairs = row.change.written.as_ref()?.repairs?;
+        let kept = self.find(repairs)?;
+        let is_repairable = match kept.standing.verdict {
+            Verdict::Quarantined => true,
+            Verdict::NotApplied => self.departs(Departure::NotAppliedCanBeRepaired),
+            _ => false,
         };
-        self.find(repairs).is_some_and(|kept| {
-            kept.row.person == person
-                && kept.standing.verdict == Verdict::Quarantined
-                && !kept.has_ended
-        })
+        let pos = kept.row.place.1;
+        let is_taken =
+            self.repaired.contains(&pos) && !self.departs(Departure::TwoRepairsInOneBatch);
+        let is_own = kept.row.person == row.person;
+        (is_own && is_repairable && !kept.has_ended && !is_taken).then_some(pos)
     }
 
     /// Whether what a change needs is in force.
@@ -391,16 +428,25 @@ impl AdmissionOracle {
             Need::Change(change) => self
                 .find(change)
                 .is_some_and(|kept| kept.standing.verdict.is_in_force()),
-            Need::Record(record) => self
-                .record(record)
-                .is_some_and(|record| record.created.is_some()),
+            Need::Record(record) => self.record(record).is_some_and(|record| {
+                let has_kind = record.kind != "unknown";
+                record.created.is_some()
+                    || (has_kind && self.departs(Departure::UnmadeRecordMeetsANeed))
+            }),
         }
+    }
+
+    /// The unit of a record: its own, or what the first change about it named.
+    pub(super) fn unit_of(&self, record: RecordKey) -> Option<u32> {
+        let record = self.records.get(&record)?;
+        let own = record.shown.as_ref().map(|shown| shown.unit);
+        Some(own.unwrap_or(record.first_named_unit))
     }
 
     fn decide(
         &self,
         row: &ChangeRow,
-        earliest_ms: i64,
+        contact_ms: i64,
         sent_at: Clocks,
         fixed_time_ms: Option<i64>,
     ) -> Decided {
@@ -408,23 +454,26 @@ impl AdmissionOracle {
         let record = written.and_then(|written| self.records.get(&written.record));
         let origin = written.and_then(|written| written.origin);
         let is_repeat = origin.is_some_and(|(change, hash)| {
-            self.repeated.contains(&(change, hash))
-                || self
-                    .find(change)
-                    .is_some_and(|kept| kept.row.change.hash == hash)
+            let has_hash = |kept: &Kept| kept.row.change.hash == hash;
+            self.repeated.contains(&hash) || self.find(change).is_some_and(has_hash)
         });
         let id = self.people.replica_id(row.replica);
+        let revoked_ms = id
+            .and_then(|id| self.people.replica(id))
+            .and_then(|replica| replica.revoked_ms);
+        let repairs = written.is_some_and(|written| written.repairs.is_some());
         let situation = Situation {
             documents: &self.documents,
+            departures: &self.departures,
             people: &self.people,
             person: row.person,
             replica: row.replica,
-            is_revoked: id
-                .and_then(|id| self.people.replica(id))
-                .is_some_and(|replica| replica.is_revoked),
+            is_revoked: revoked_ms.is_some_and(|revoked_ms| {
+                revoked_ms <= row.received_ms || self.departs(Departure::RevocationReachesBack)
+            }),
             record: record.and_then(|record| record.shown.as_ref()),
             history: record.map_or(&[], |record| &record.entries),
-            earliest_ms,
+            earliest_ms: contact_ms.max(written.map_or(i64::MIN, |it| self.base_ms(it.base))),
             received_ms: row.received_ms,
             sent_at,
             place: row.place,
@@ -432,93 +481,72 @@ impl AdmissionOracle {
                 .and_then(|written| written.needs)
                 .is_none_or(|need| self.is_in_force(need)),
             is_repeat,
-            repairs_something: self.repairs_something(&row.change, row.person),
+            repairs_something: !repairs || self.repaired_by(row).is_some(),
             fixed_time_ms,
         };
         decide(&situation, &row.change)
     }
 
-    /// Decides a change of the log again, with the time it has, as if it came into force at a place.
-    fn decide_again(&self, of: u64, place: Place) -> Decided {
+    /// Decides a held change again, with the time it has, as if it came into force at the next place.
+    pub(super) fn decide_again(&self, of: u64) -> Answer {
         let kept = &self.changes[&of];
         let row = ChangeRow {
-            place,
+            place: self.coming_place(),
             ..kept.row.clone()
         };
-        let mut decided = self.decide(&row, kept.earliest_ms, kept.sent_at, Some(row.time_ms));
-        decided.answer.marks |= kept.row.answer.marks & !REPEAT;
-        decided
-    }
-
-    /// Writes a ruling, which is the last word about a change for now.
-    fn end(&mut self, of: u64, ruling: &str, answer: Answer, received_ms: i64) -> Ruled {
-        let place = self.next_place(received_ms);
-        self.waiting.remove(&of);
-        let kept = self.changes.get_mut(&of).expect("BUG: a change of the log");
-        kept.standing = answer.clone();
-        kept.has_ended = true;
-        if ["released", "admitted"].contains(&ruling)
-            && let Some(entry) = log::entry(&kept.row, place, None, &answer)
-        {
-            self.add(entry);
+        let decided = self.decide(&row, kept.contact_ms, kept.sent_at, Some(row.time_ms));
+        let mut answer = decided.answer;
+        if !self.departs(Departure::ReleaseDropsClockMark) {
+            answer.marks |= kept.row.answer.marks & CLOCK_BOUNDED;
         }
-        Ruled {
-            place,
-            ruling: ruling.to_owned(),
-            of,
-            answer,
-        }
+        answer
     }
+}
 
-    /// The rulings that new changes bring about: what they repair ends, and what waited for them comes into force.
-    fn rule_after(&mut self, new: &[u64], received_ms: i64) -> Vec<Ruled> {
-        let mut ruled = Vec::new();
-        for pos in new {
-            let kept = &self.changes[pos];
-            let repairs = kept
-                .row
-                .change
-                .written
-                .as_ref()
-                .and_then(|written| written.repairs)
-                .and_then(|repairs| self.find(repairs))
-                .filter(|repaired| {
-                    !repaired.has_ended && repaired.standing.verdict == Verdict::Quarantined
-                })
-                .map(|repaired| repaired.row.place.1);
-            if let Some(of) = repairs.filter(|_| kept.row.answer.verdict != Verdict::Quarantined) {
-                let answer = self.changes[&of].standing.clone();
-                ruled.push(self.end(of, "repaired", answer, received_ms));
+/// Whether a repair with this answer ends what it repairs.
+pub(super) fn ends_repairs(answer: &Answer) -> bool {
+    !matches!(answer.verdict, Verdict::Held | Verdict::Quarantined)
+}
+
+/// What a held change waits for.
+pub(super) fn awaited(written: &Written, answer: &Answer) -> Option<Need> {
+    let (code, _) = answer.problems.first()?;
+    match (answer.verdict, code.as_str()) {
+        (Verdict::Held, "record_missing") => Some(Need::Record(written.record)),
+        (Verdict::Held, "needs_missing") => written.needs,
+        _ => None,
+    }
+}
+
+/// The ranges of new changes that become receipts of their own: what one old receipt covers whole, and the rest.
+fn ranges<'a, 'b>(
+    receipts: &'a [OfferedReceipt],
+    new: &'b [&'b Change],
+) -> Vec<(Option<&'a OfferedReceipt>, &'b [&'b Change])> {
+    let offered = |index: usize| {
+        let change = new[index];
+        receipts.iter().find(|receipt| {
+            let (from, to) = receipt.range;
+            let last = new[index..].iter().find(|last| last.seq == to);
+            (from..=to).contains(&change.seq)
+                && last.is_some_and(|last| last.hash == receipt.chain_hash)
+        })
+    };
+    let mut ranges = Vec::new();
+    let mut begin = 0;
+    while begin < new.len() {
+        let receipt = offered(begin);
+        let mut end = begin + 1;
+        while end < new.len()
+            && match receipt {
+                Some(receipt) => new[end].seq <= receipt.range.1,
+                None => offered(end).is_none(),
             }
+        {
+            end += 1;
         }
-        ruled.extend(self.release(received_ms));
-        ruled
+        ranges.push((receipt, &new[begin..end]));
+        begin = end;
     }
-
-    /// Releases what waits for nothing any more, in the order of places, until nothing is left to release.
-    fn release(&mut self, received_ms: i64) -> Vec<Ruled> {
-        let mut ruled = Vec::new();
-        loop {
-            let ready = self.waiting.iter().copied().find(|pos| self.is_ready(*pos));
-            let Some(of) = ready else { return ruled };
-            let answer = self.decide_again(of, (self.epoch, self.head + 1)).answer;
-            ruled.push(self.end(of, "released", answer, received_ms));
-        }
-    }
-
-    /// Whether what a held change waits for is in force.
-    fn is_ready(&self, pos: u64) -> bool {
-        let Some(header) = &self.changes[&pos].row.change.written else {
-            return false;
-        };
-        let Some(intent) =
-            written::intent(&header.intent).filter(|intent| header.schema <= intent.schema)
-        else {
-            return false;
-        };
-        let needs_record = !matches!(intent.shape, Shape::Makes(_) | Shape::Adds(_));
-        let has_need = header.needs.is_none_or(|need| self.is_in_force(need));
-        let has_record = !needs_record || self.is_in_force(Need::Record(header.record));
-        has_need && has_record
-    }
+    ranges
 }

@@ -114,11 +114,12 @@ fn change(framed: &sync_core::change::FramedChange<'_>, seq: u64, hash: Hash) ->
         hash: hash.0,
         written: header.map(|header| plain_header(&header)),
         open: framed.open().map(<[u8]>::to_vec),
-        sealed_parts_are_readable: framed
+        unreadable_parts: framed
             .parts
             .iter()
-            .filter(|part| (1..=2).contains(&part.class.0))
-            .all(|part| is_object(part.bytes)),
+            .filter(|part| (1..=2).contains(&part.class.0) && !is_object(part.bytes))
+            .map(|part| part.class.0)
+            .collect(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What one change comes to: verdict, marks, problems and time, by `docs/merge.md` and `docs/protocol.md`.
 
+use super::departures::Departures;
 use super::documents::Documents;
 use super::fold::{OracleRecord, fold, saw};
 use super::payload;
@@ -20,6 +21,8 @@ const DAY_MS: i64 = 24 * 3_600_000;
 pub struct Situation<'a> {
     /// The documents in force.
     pub documents: &'a Documents,
+    /// Where the engine is followed.
+    pub departures: &'a Departures,
     /// Units, roles.
     pub people: &'a People,
     /// The author.
@@ -63,74 +66,104 @@ fn whole(code: &str) -> Problem {
     (code.to_owned(), String::new())
 }
 
-/// Decides one change.
+/// Decides one change. What stands earlier here is looked at earlier; the first that is wrong decides.
 pub fn decide(situation: &Situation<'_>, change: &Change) -> Decided {
     let Some(written) = &change.written else {
-        let mut problems = vec![whole("unreadable")];
-        problems.extend(situation.is_revoked.then(|| whole("replica_revoked")));
         return Decided {
-            answer: answer(Verdict::Quarantined, 0, problems),
+            answer: answer(Verdict::Quarantined, 0, vec![whole("unreadable")]),
             time_ms: situation.fixed_time_ms.unwrap_or(situation.received_ms),
         };
     };
-    let intent = written::intent(&written.intent).filter(|intent| written.schema <= intent.schema);
-    let fields = payload::read(change.open.as_deref());
     let mut entry = entry_of(situation, change, written);
     let (time_ms, is_bounded) = time(situation, written, &entry);
     entry.stamp.time_ms = time_ms;
     let mut marks = 0;
     marks |= if is_bounded { CLOCK_BOUNDED } else { 0 };
     marks |= if written.origin.is_some() { FORKED } else { 0 };
-    let decided = |verdict, marks, problems| Decided {
+    let (verdict, problems) = judge(situation, change, written, &entry, &mut marks);
+    Decided {
         answer: answer(verdict, marks, problems),
         time_ms,
-    };
+    }
+}
+
+fn judge(
+    situation: &Situation<'_>,
+    change: &Change,
+    written: &Written,
+    entry: &Entry,
+    marks: &mut u32,
+) -> (Verdict, Vec<Problem>) {
+    if situation.is_revoked {
+        return (Verdict::Quarantined, vec![whole("replica_revoked")]);
+    }
     if situation.is_repeat {
-        return decided(Verdict::Accepted, marks | REPEAT, Vec::new());
+        *marks |= REPEAT;
+        return (Verdict::Accepted, Vec::new());
     }
-    let mut problems = Vec::new();
-    problems.extend(situation.is_revoked.then(|| whole("replica_revoked")));
-    let Some(intent) = intent else {
-        if problems.is_empty() {
-            return decided(Verdict::Held, marks, vec![whole("intent_unknown")]);
-        }
-        return decided(Verdict::Quarantined, marks, problems);
+    let Some(intent) = known_intent(written) else {
+        return (Verdict::Held, vec![whole("intent_unknown")]);
     };
-    match &fields {
-        Ok(fields) => problems.extend(payload::problems(intent, fields)),
-        Err(problem) => problems.push(problem.clone()),
-    }
-    if !change.sealed_parts_are_readable {
-        problems.push(whole("unreadable"));
-    }
-    if !situation.repairs_something {
-        problems.push(whole("nothing_to_repair"));
+    let problems = payload_problems(situation, change, written, intent);
+    if !problems.is_empty() {
+        return (Verdict::Quarantined, problems);
     }
     let is_made = situation
         .record
         .is_some_and(|record| record.created.is_some());
-    let is_make = matches!(intent.shape, Shape::Makes(_));
-    problems.extend(wrong_record(situation, intent, is_made));
-    let waits_for_record = !is_made && !is_make && !matches!(intent.shape, Shape::Adds(_));
-    let (grants, has_ended) = right(situation, written, &entry);
-    if grants.is_empty() && !waits_for_record {
-        problems.push(whole("right_missing"));
+    if let Some(problem) = wrong_record(situation, intent, is_made) {
+        return (Verdict::Quarantined, vec![problem]);
     }
-    if !problems.is_empty() {
-        return decided(Verdict::Quarantined, marks, problems);
+    // Where a record belongs is not known before it is made, so rights are looked at when it is.
+    if waits(intent) && !is_made {
+        return (Verdict::Held, vec![whole("record_missing")]);
     }
-    if !situation.has_what_it_needs {
-        return decided(Verdict::Held, marks, vec![whole("needs_missing")]);
+    let (grants, has_ended) = right(situation, written);
+    if grants.is_empty() {
+        return (Verdict::Quarantined, vec![whole("right_missing")]);
     }
-    if waits_for_record {
-        return decided(Verdict::Held, marks, vec![whole("record_missing")]);
+    *marks |= if has_ended { RIGHT_ENDED } else { 0 };
+    if waits(intent) && !situation.has_what_it_needs {
+        return (Verdict::Held, vec![whole("needs_missing")]);
     }
-    marks |= if has_ended { RIGHT_ENDED } else { 0 };
-    match failing_step(situation, intent, &entry, &grants) {
-        Some(problem) => decided(Verdict::NotApplied, marks, vec![problem]),
-        None if leaves_others(situation, &entry) => decided(Verdict::Conflict, marks, Vec::new()),
-        None => decided(Verdict::Accepted, marks, Vec::new()),
+    match failing_step(situation, intent, entry, &grants) {
+        Some(problem) => (Verdict::NotApplied, vec![problem]),
+        None if leaves_others(situation, entry) => (Verdict::Conflict, Vec::new()),
+        None => (Verdict::Accepted, Vec::new()),
     }
+}
+
+/// The intent, if this version knows it in this version.
+pub fn known_intent(written: &Written) -> Option<&'static Intent> {
+    written::intent(&written.intent).filter(|intent| written.schema <= intent.schema)
+}
+
+/// Whether an intent waits: amendments, steps and moves do; what makes a record and elements never do.
+pub fn waits(intent: &Intent) -> bool {
+    matches!(intent.shape, Shape::Writes | Shape::Steps(_) | Shape::Moves)
+}
+
+/// All that is wrong with the change itself.
+fn payload_problems(
+    situation: &Situation<'_>,
+    change: &Change,
+    written: &Written,
+    intent: &Intent,
+) -> Vec<Problem> {
+    let mut problems = match payload::read(change.open.as_deref()) {
+        Ok(fields) => payload::problems(intent, &fields),
+        Err(problem) => vec![problem],
+    };
+    let parts = change.unreadable_parts.iter();
+    problems.extend(parts.map(|class| ("unreadable".to_owned(), format!("part.{class}"))));
+    let is_stranger = written
+        .whose
+        .is_some_and(|whose| !situation.people.has_person(whose));
+    problems.extend(is_stranger.then(|| ("unknown_choice".to_owned(), "for".to_owned())));
+    if !situation.repairs_something {
+        problems.push(("nothing_to_repair".to_owned(), "repairs".to_owned()));
+    }
+    problems
 }
 
 fn answer(verdict: Verdict, marks: u32, mut problems: Vec<Problem>) -> Answer {
@@ -177,11 +210,13 @@ fn time(situation: &Situation<'_>, written: &Written, entry: &Entry) -> (i64, bo
     } else {
         made.wall_ms.saturating_add(made.skew_ms)
     };
+    // What the author saw and the record still shows.
     let seen_ms = situation
-        .history
-        .iter()
-        .filter(|other| other.effect != Effect::None && saw(entry, &other.stamp))
-        .map(|other| other.stamp.time_ms)
+        .record
+        .into_iter()
+        .flat_map(OracleRecord::stamps)
+        .filter(|stamp| saw(entry, stamp))
+        .map(|stamp| stamp.time_ms)
         .max()
         .unwrap_or(i64::MIN);
     let time_ms = estimate_ms
@@ -205,20 +240,22 @@ fn wrong_record(situation: &Situation<'_>, intent: &Intent, is_made: bool) -> Op
 }
 
 /// The grants by which the author may author this, and whether all of them had ended when it arrived.
-fn right(situation: &Situation<'_>, written: &Written, entry: &Entry) -> (Vec<Grant>, bool) {
+fn right(situation: &Situation<'_>, written: &Written) -> (Vec<Grant>, bool) {
     let mut units = vec![written.unit];
     if let Some(record) = situation.record.filter(|record| record.created.is_some()) {
         units = vec![record.unit];
         units.extend(record.desk);
         let was_taken_away = record.steps.iter().any(|step| {
-            step.units.is_some_and(|(from, _)| from == written.unit) && !saw(entry, &step.stamp)
+            step.units.is_some_and(|(from, _)| from == written.unit)
+                && !step.stamp.was_seen_from(written.base)
         });
         units.extend(was_taken_away.then_some(written.unit));
     }
     let reach_ms = limit("days back that a right may have ended") * DAY_MS;
     let from_ms = situation
         .earliest_ms
-        .max(situation.received_ms.saturating_sub(reach_ms));
+        .max(situation.received_ms.saturating_sub(reach_ms))
+        .min(situation.received_ms);
     let grants: Vec<Grant> = situation
         .people
         .grants(situation.person)
@@ -248,6 +285,7 @@ fn failing_step(
     let record = situation.record?;
     let attempted = Attempted {
         documents: situation.documents,
+        departures: situation.departures,
         people: situation.people,
         record,
         entry,

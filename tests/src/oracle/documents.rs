@@ -38,7 +38,7 @@ pub struct Documents {
     pub days: BTreeMap<(String, String), i64>,
     /// Roles by code.
     pub roles: BTreeMap<String, Role>,
-    /// Categories that may be solved on the spot, and whether each must be proved.
+    /// Categories by code.
     pub categories: BTreeMap<String, Category>,
 }
 
@@ -47,6 +47,8 @@ pub struct Documents {
 pub struct Category {
     /// Whether it may be solved on the spot.
     pub self_handled_allowed: bool,
+    /// Whether an attachment must prove what was done.
+    pub proof_is_required: bool,
 }
 
 const WORKFLOWS: [&str; 4] = [
@@ -108,6 +110,7 @@ impl Documents {
                 text(&category["code"]),
                 Category {
                     self_handled_allowed: category["self_handled_allowed"] == true,
+                    proof_is_required: category["proof"]["required"] == true,
                 },
             );
         }

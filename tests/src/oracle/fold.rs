@@ -89,6 +89,18 @@ impl OracleRecord {
         serde_json::from_str(raw).ok()
     }
 
+    /// The stamps of all that it shows: who made it, standing values, steps, elements.
+    pub fn stamps(&self) -> impl Iterator<Item = &Stamp> {
+        let values = self.registers.values().flatten().map(|value| &value.stamp);
+        let steps = self.steps.iter().map(|step| &step.stamp);
+        let elements = self.elements.iter().map(|element| &element.stamp);
+        self.created
+            .iter()
+            .chain(values)
+            .chain(steps)
+            .chain(elements)
+    }
+
     /// The last step of the workflow.
     pub fn last_step(&self) -> Option<&Taken> {
         self.steps.iter().rfind(|step| step.states.is_some())
@@ -174,22 +186,30 @@ fn take<'a>(record: &mut OracleRecord, entry: &'a Entry, writes: &mut Vec<&'a En
         });
         return;
     }
-    if let (Some(kind), "unknown") = (&intent.kind, record.kind.as_str()) {
-        record.kind.clone_from(kind);
-    }
     match &intent.shape {
         Shape::Makes(start) => {
-            record.unit = entry.unit;
-            record.state.clone_from(start);
-            record.created = Some(stamp);
             writes.push(entry);
+            // A record is made once; a second entry that would make it only writes.
+            if record.created.is_none() {
+                record.created = Some(stamp);
+                record.kind = intent.kind.clone().unwrap_or_default();
+                if record.last_move().is_none() {
+                    record.unit = entry.unit;
+                }
+                record.state = record.state.take().or_else(|| start.clone());
+            }
         }
         Shape::Writes => writes.push(entry),
-        Shape::Adds(set) => record.elements.push(Element {
-            stamp,
-            set: set.clone(),
-            fields,
-        }),
+        Shape::Adds(set) => {
+            if let (Some(kind), "unknown") = (&intent.kind, record.kind.as_str()) {
+                record.kind.clone_from(kind);
+            }
+            record.elements.push(Element {
+                stamp,
+                set: set.clone(),
+                fields,
+            });
+        }
         Shape::Steps(_) => {
             let from = record.state.replace(wanted.clone()).unwrap_or_default();
             record.desk = unit("desk").or(record.desk);

@@ -148,7 +148,7 @@ fn row(entry: &EntryRow, place: Place) -> Row {
                     .filter(|header| header.seq == entry.seq)
                     .map(|header| plain_header(&header)),
                 open: entry.body.clone(),
-                sealed_parts_are_readable: true,
+                unreadable_parts: Vec::new(),
             },
         }),
     }

@@ -20,6 +20,7 @@
 pub mod admit;
 pub mod arrival;
 pub mod decide;
+pub mod departures;
 pub mod documents;
 pub mod fold;
 pub mod image;
@@ -27,9 +28,11 @@ pub mod log;
 pub mod payload;
 pub mod people;
 pub mod plain;
+pub mod rulings;
 pub mod steps;
 pub mod written;
 
 pub use admit::AdmissionOracle;
 pub use arrival::{Arrival, Prediction};
+pub use departures::Departure;
 pub use fold::{FoldOracle, OracleRecord};

@@ -35,8 +35,9 @@ impl<'de> Deserialize<'de> for Members {
 /// Why it has no fields.
 pub fn read(open: Option<&[u8]>) -> Result<Fields, Problem> {
     let unreadable = || ("unreadable".to_owned(), String::new());
+    // A change without an open part has an empty payload.
     let members: Members =
-        serde_json::from_slice(open.ok_or_else(unreadable)?).map_err(|_| unreadable())?;
+        serde_json::from_slice(open.unwrap_or(b"{}")).map_err(|_| unreadable())?;
     let mut fields = Fields::new();
     for (name, raw) in members.0 {
         if fields.insert(name.clone(), raw).is_some() {
@@ -150,18 +151,11 @@ fn wrong(form: &Form, value: &Value, path: &str) -> Vec<Problem> {
         Form::Text(most) => match value.as_str() {
             None => problem("wrong_type"),
             Some("") => problem("required"),
-            Some(text) => {
-                let mut found = Vec::new();
-                if text.chars().count() > *most {
-                    found.extend(problem("too_long"));
-                }
-                if has_control(text) {
-                    found.extend(problem("control_character"));
-                }
-                found
-            }
+            Some(text) if has_control(text) => problem("control_character"),
+            Some(text) if text.chars().count() > *most => problem("too_long"),
+            Some(_) => Vec::new(),
         },
-        Form::Code => of_text(is_code, "not_canonical"),
+        Form::Code => of_text(is_code, "unknown_choice"),
         Form::Digest => of_text(is_digest, "not_canonical"),
         Form::Record => of_text(is_canonical_id, "not_canonical"),
         Form::Choice(choices) => match value.as_str() {

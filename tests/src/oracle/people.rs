@@ -36,8 +36,8 @@ pub struct Replica {
     pub person: u32,
     /// The short number of the replica that it continues after a fork, and the last common change.
     pub continues: Option<(u32, u64)>,
-    /// Whether it was revoked.
-    pub is_revoked: bool,
+    /// When it was revoked.
+    pub revoked_ms: Option<i64>,
 }
 
 /// Units, people, replicas.
@@ -73,8 +73,8 @@ fn number(value: &Value) -> u32 {
 }
 
 impl People {
-    /// Takes one directory entry in, by the JSON that stands in the log.
-    pub fn apply(&mut self, body: &Value) {
+    /// Takes one directory entry in, by the JSON that stands in the log. Gives the replica that enrols with it.
+    pub fn apply(&mut self, body: &Value) -> Option<ReplicaKey> {
         let person = number(&body["person"]);
         let unit = number(&body["unit"]);
         let role = body["role"].as_str().unwrap_or_default();
@@ -105,19 +105,25 @@ impl People {
                     }
                 }
             }
-            "replica" => self.add_replica(body),
+            "replica" => return Some(self.add_replica(body)),
             "replica_revoked" => {
                 let no = number(&body["no"]);
                 for replica in self.replicas.values_mut() {
-                    replica.is_revoked |= replica.number == no;
+                    if replica.number == no {
+                        replica.revoked_ms = body["revoked_ms"].as_i64();
+                    }
                 }
             }
-            // A person's number, the server's keys and the version of the documents decide nothing here.
+            "person" => {
+                self.grants.entry(person).or_default();
+            }
+            // The server's keys and the version of the documents decide nothing here.
             _ => {}
         }
+        None
     }
 
-    fn add_replica(&mut self, body: &Value) {
+    fn add_replica(&mut self, body: &Value) -> ReplicaKey {
         let id = body["replica"].as_str().unwrap_or_default();
         let id = uuid::Uuid::parse_str(id).expect("BUG: a replica has an id");
         let continues = &body["continues"];
@@ -127,9 +133,10 @@ impl People {
             continues: continues
                 .is_array()
                 .then(|| (number(&continues[0]), continues[1].as_u64().unwrap_or(0))),
-            is_revoked: body["revoked_ms"].is_i64(),
+            revoked_ms: body["revoked_ms"].as_i64(),
         };
         self.replicas.insert(*id.as_bytes(), replica);
+        *id.as_bytes()
     }
 
     /// A replica by its id.
@@ -143,6 +150,11 @@ impl People {
             .iter()
             .find(|(_, replica)| replica.number == number)
             .map(|(id, _)| *id)
+    }
+
+    /// Whether there is such a person.
+    pub fn has_person(&self, person: u32) -> bool {
+        self.grants.contains_key(&person)
     }
 
     /// Whether there is such a unit.

@@ -133,8 +133,8 @@ pub struct Change {
     pub written: Option<Written>,
     /// The open part's bytes.
     pub open: Option<Vec<u8>>,
-    /// Whether every sealed part of a class that this version knows is a JSON object.
-    pub sealed_parts_are_readable: bool,
+    /// The classes of sealed parts that this version knows and that are no JSON objects.
+    pub unreadable_parts: Vec<u8>,
 }
 
 /// What an entry does to its record.

@@ -60,7 +60,7 @@ fn change(seq: u64, intent: &str, json: &str, base: Place, at_ms: i64) -> Change
             origin: None,
         }),
         open: Some(json.as_bytes().to_vec()),
-        sealed_parts_are_readable: true,
+        unreadable_parts: Vec::new(),
     }
 }
 
@@ -170,10 +170,14 @@ fn an_amendment_waits_for_its_report_and_is_released_by_it() {
 #[test]
 fn what_it_needs_comes_first() {
     let mut oracle = district();
-    let mut needy = create(1, 900);
+    let mut needy = change(2, "report.amend", r#"{"title":"Heap"}"#, (0, 0), 950);
     needy.written.as_mut().expect("a header").needs = Some(Need::Change((LI, 1)));
-    let held = arrive(&mut oracle, &arrival(WANG, 1_000, vec![needy]));
-    assert_eq!(codes(&held, 0), ["needs_missing"]);
+    let held = arrive(
+        &mut oracle,
+        &arrival(WANG, 1_000, vec![create(1, 900), needy]),
+    );
+    assert_eq!(verdicts(&held), [Verdict::Accepted, Verdict::Held]);
+    assert_eq!(codes(&held, 1), ["needs_missing"]);
     let mut visit = change(1, "visit.log", r#"{"outcome":"done"}"#, (0, 0), 900);
     visit.written.as_mut().expect("a header").record = [8; 16];
     let made = arrive(&mut oracle, &arrival(LI, 2_000, vec![visit]));

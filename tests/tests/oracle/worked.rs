@@ -155,7 +155,7 @@ fn read_case(name: &str) -> (Vec<Entry>, String) {
             assert_eq!(conflicts, verdict == "conflict", "{name}: {line}");
         }
     }
-    (entries, expected.to_owned())
+    (entries, format!("{}\n", expected.trim_end()))
 }
 
 #[test]

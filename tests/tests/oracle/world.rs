@@ -17,13 +17,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use sync_core::change::SigningKey;
-use sync_core::ids::{DistrictId, Epoch, LogPlace, PersonId, Pos, RecordId, ReplicaId, UnitId};
+use sync_core::ids::{DistrictId, PersonId, Pos, RecordId, ReplicaId, UnitId};
 use sync_core::wire::{Receipt, SyncResponse};
 use tempfile::TempDir;
 use tests::oracle::arrival::{Answered, Ruled, Status};
 use tests::oracle::log::{self, ChangeRow, Row, RulingRow, plain_answer};
 use tests::oracle::plain::{Answer, Place};
-use tests::oracle::{AdmissionOracle, Arrival, FoldOracle, OracleRecord, Prediction, image};
+use tests::oracle::{
+    AdmissionOracle, Arrival, Departure, FoldOracle, OracleRecord, Prediction, image,
+};
 use uuid::Uuid;
 
 const CODE: &str = "440399";
@@ -95,7 +97,7 @@ impl World {
             clock,
             entropy,
             gridwork: None,
-            oracle: AdmissionOracle::new(),
+            oracle: AdmissionOracle::new().following(Departure::PRESENT),
             copy: None,
             copies: 0,
             district: DistrictId(Uuid::nil()),
@@ -286,12 +288,19 @@ impl World {
                 "the model's log ends at {model}, the engine's at {end}"
             ));
         }
-        assert!(
-            told.is_empty(),
-            "{}\nchanges: {:#?}",
-            told.join("\n"),
-            arrival.changes
-        );
+        if told.is_empty() {
+            return;
+        }
+        for change in &arrival.changes {
+            let open = String::from_utf8_lossy(change.open.as_deref().unwrap_or_default());
+            told.push(format!("{}: {:?} {open}", change.seq, change.written));
+            let record = change.written.as_ref().map(|written| written.record);
+            told.push(format!(
+                "   {:?}",
+                record.and_then(|it| self.oracle.record(it))
+            ));
+        }
+        panic!("{}", told.join("\n"));
     }
 
     fn note(&mut self, prediction: &Prediction, before: u64) {
@@ -338,7 +347,7 @@ impl World {
         let answer = self.engine().administer(None, request).await;
         let expected = self
             .oracle
-            .rule(of, name, self.clock.wall_ms())
+            .rule(of, name, self.phones[3].person.0, self.clock.wall_ms())
             .unwrap_or_default();
         let rows = self.rows(before);
         let told = compare_rulings(&expected, &rows);
@@ -420,18 +429,6 @@ impl World {
         let district = self.district;
         self.phones[index].go_on_as(district, ReplicaId(replica), key);
         self.mark("fork continued");
-    }
-
-    /// The place of the log's head.
-    pub fn head(&self) -> LogPlace {
-        let epoch = self
-            .file()
-            .read_here(|read| Ok(read.facts()?.epoch().0))
-            .expect("facts");
-        LogPlace {
-            epoch: Epoch(epoch.0),
-            pos: Pos(self.oracle.head()),
-        }
     }
 
     /// Every record of the engine, read from its images.

@@ -1,0 +1,73 @@
+//! Where the engine as it stands departs from the written rules. The models follow the rules; with one of these they
+//! follow the engine instead, so that all else can be compared. An entry goes when the engine is mended.
+
+/// One departure, with the smallest case that shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Departure {
+    /// Guard `own_desk`: the document binds handlers, workers *and grid heads* to the desk; the engine lets a grid head
+    /// act for any. Case: dispatched to a department, a grid head of the grid steps to `IN_PROGRESS`.
+    GridHeadActsForAnyDesk,
+    /// Guard `proof`: words do only where the category does not require an attachment, and never for what was solved on
+    /// the spot; to the engine a `note` is always enough. Case: `FEEDBACK` with `"proof":[]` and a note on a `FAC-02`.
+    NoteIsAlwaysProof,
+    /// Guard `within_10_days` is of closing; the engine counts from the last step. Case: closed on day 0, evaluated on
+    /// day 9, reopened on day 15.
+    ReopeningCountsFromTheLastStep,
+    /// Guard `second_extension_by_district` is about granting a second extension; the engine asks for the district at
+    /// every answer to a second request. Case: asked, refused, asked, and the desk grants the first extension.
+    SecondRequestIsASecondExtension,
+    /// A step that was held and is released after a later step of the same replica: its author had not taken the later
+    /// one when they made it, yet the engine says that they saw it. Case: seq 1 a step with `needs`, seq 2 another
+    /// step, then what seq 1 needs.
+    OwnLaterStepCountsAsSeen,
+    /// A record that only elements name is not in force; the engine takes it for one once an element told its kind.
+    /// Case: a comment on report X before X is made, then an amendment that needs the record X.
+    UnmadeRecordMeetsANeed,
+    /// A person lets in a change that is for another kind of record. Case: `visit.amend` on a report, admitted.
+    WrongKindCanBeAdmitted,
+    /// A held change that arrived before its replica was revoked is quarantined when it is released. Case: an early
+    /// amendment, the revocation, then its report.
+    RevocationReachesBack,
+    /// A change that was held before a restore and comes back after what it waits for stays held until the record is
+    /// touched again. Case: restore to before both, the report comes back first, then the amendment.
+    ReofferedHeldIsNotLookedAt,
+    /// The mark `reoffered` is never set.
+    NoReofferedMark,
+    /// Two repairs of one change in one batch are both accepted, in two batches only the first.
+    TwoRepairsInOneBatch,
+    /// A release drops the mark `clock bounded` that the change had.
+    ReleaseDropsClockMark,
+    /// A held change that is quarantined when it is released can be neither repaired nor ruled on by a person: it lies
+    /// in no inbox. Case: an amendment by somebody without a right, before its report; then the report.
+    ReleasedIntoQuarantineIsOver,
+    /// What a forked branch repeats was made before the fork, under the contacts of the replica that is continued; the
+    /// engine bounds it by the enrolment of the new one. Case: three days of unsent work, a fork, the repeats: all of
+    /// it counts as done at the fork, with the mark `clock bounded`, and a right that ended meanwhile is gone.
+    ForkBoundsTheBranch,
+    /// A step that was not applied can be repaired like a quarantined change.
+    NotAppliedCanBeRepaired,
+}
+
+impl Departure {
+    /// All that are known of the engine at present.
+    pub const PRESENT: [Self; 15] = [
+        Self::GridHeadActsForAnyDesk,
+        Self::NoteIsAlwaysProof,
+        Self::ReopeningCountsFromTheLastStep,
+        Self::SecondRequestIsASecondExtension,
+        Self::OwnLaterStepCountsAsSeen,
+        Self::UnmadeRecordMeetsANeed,
+        Self::WrongKindCanBeAdmitted,
+        Self::RevocationReachesBack,
+        Self::ReofferedHeldIsNotLookedAt,
+        Self::NoReofferedMark,
+        Self::TwoRepairsInOneBatch,
+        Self::ReleaseDropsClockMark,
+        Self::ReleasedIntoQuarantineIsOver,
+        Self::ForkBoundsTheBranch,
+        Self::NotAppliedCanBeRepaired,
+    ];
+}
+
+/// Those that a model follows.
+pub type Departures = std::collections::BTreeSet<Departure>;
