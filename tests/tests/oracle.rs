@@ -19,7 +19,7 @@ use sync_core::ids::{PersonId, UnitId};
 use world::World;
 
 /// A world of about this many steps.
-const STEPS: usize = 500;
+const STEPS: usize = 400;
 
 async fn live(seed: u64) -> World {
     let mut world = World::found(seed).await;
@@ -28,7 +28,7 @@ async fn live(seed: u64) -> World {
     }
     // Everybody comes on line twice, and all that can end its waiting does.
     for _ in 0..2 {
-        for index in 0..world.phones.len() {
+        for index in (0..world.phones.len()).rev() {
             send(&mut world, index, true).await;
         }
     }
@@ -43,7 +43,8 @@ async fn step(world: &mut World) {
         .advance_ms(500 + world.dice.below(60_000) as u32);
     let index = world.dice.below(world.phones.len() as u64) as usize;
     match world.dice.below(200) {
-        0..=109 => world.make(index),
+        0..=99 => world.make(index),
+        100..=109 => work_a_case(world).await,
         110..=179 => {
             let is_carried = world.dice.below(5) != 0;
             send(world, index, is_carried).await;
@@ -68,7 +69,51 @@ async fn step(world: &mut World) {
         }
         195 => world.clock.advance_ms(3 * 24 * 3_600_000),
         196 => world.phones[index].boot += 1,
+        197 => revoke(world, index).await,
         _ => world.check_records(),
+    }
+}
+
+/// A phone is lost: it is revoked, and its person gets a new one.
+async fn revoke(world: &mut World, index: usize) {
+    use server::service::administration::AdminRequest;
+    let (person, replica) = (world.phones[index].person, world.phones[index].replica);
+    world.admin(AdminRequest::RevokeReplica { replica }).await;
+    // What it still has it may hand in.
+    send(world, index, true).await;
+    if world
+        .phones
+        .get(index)
+        .is_some_and(|phone| phone.replica == replica)
+    {
+        world.phones.remove(index);
+    }
+    world.enrol(person).await;
+}
+
+/// A report is worked on: each time somebody whose step it is looks, decides and sends.
+async fn work_a_case(world: &mut World) {
+    let Some(record) = world.choose_report() else {
+        return;
+    };
+    for _ in 0..1 + world.dice.below(8) {
+        let index = world.choose_worker_of(record);
+        if world.phones[index].is_forked {
+            return;
+        }
+        let mark = world.phones[index].mark;
+        world.sync(index, mark + 1, 500, true).await;
+        let pause_days = u32::from(world.dice.below(12) == 0) * 6;
+        let pause_ms = 60_000 + world.dice.below(600_000) as u32;
+        world
+            .clock
+            .advance_ms(pause_days * 24 * 3_600_000 + pause_ms);
+        if world.phones[index].is_forked {
+            return;
+        }
+        world.step_case(index, record);
+        let mark = world.phones[index].mark;
+        world.sync(index, mark + 1, 500, true).await;
     }
 }
 

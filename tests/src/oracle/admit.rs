@@ -206,7 +206,8 @@ impl AdmissionOracle {
         (self.epoch(), self.head + 1)
     }
 
-    fn mark(&self, replica: ReplicaKey) -> u64 {
+    /// The last change of a replica that the server has.
+    pub fn mark(&self, replica: ReplicaKey) -> u64 {
         self.chains
             .get(&replica)
             .map_or(0, |chain| chain.len() as u64)
@@ -428,11 +429,9 @@ impl AdmissionOracle {
             Need::Change(change) => self
                 .find(change)
                 .is_some_and(|kept| kept.standing.verdict.is_in_force()),
-            Need::Record(record) => self.record(record).is_some_and(|record| {
-                let has_kind = record.kind != "unknown";
-                record.created.is_some()
-                    || (has_kind && self.departs(Departure::UnmadeRecordMeetsANeed))
-            }),
+            Need::Record(record) => self
+                .record(record)
+                .is_some_and(|record| record.created.is_some()),
         }
     }
 

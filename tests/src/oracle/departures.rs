@@ -20,9 +20,6 @@ pub enum Departure {
     /// one when they made it, yet the engine says that they saw it. Case: seq 1 a step with `needs`, seq 2 another
     /// step, then what seq 1 needs.
     OwnLaterStepCountsAsSeen,
-    /// A record that only elements name is not in force; the engine takes it for one once an element told its kind.
-    /// Case: a comment on report X before X is made, then an amendment that needs the record X.
-    UnmadeRecordMeetsANeed,
     /// A person lets in a change that is for another kind of record. Case: `visit.amend` on a report, admitted.
     WrongKindCanBeAdmitted,
     /// A held change that arrived before its replica was revoked is quarantined when it is released. Case: an early
@@ -50,13 +47,12 @@ pub enum Departure {
 
 impl Departure {
     /// All that are known of the engine at present.
-    pub const PRESENT: [Self; 15] = [
+    pub const PRESENT: [Self; 14] = [
         Self::GridHeadActsForAnyDesk,
         Self::NoteIsAlwaysProof,
         Self::ReopeningCountsFromTheLastStep,
         Self::SecondRequestIsASecondExtension,
         Self::OwnLaterStepCountsAsSeen,
-        Self::UnmadeRecordMeetsANeed,
         Self::WrongKindCanBeAdmitted,
         Self::RevocationReachesBack,
         Self::ReofferedHeldIsNotLookedAt,

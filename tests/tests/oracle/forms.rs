@@ -30,11 +30,26 @@ const STATES: [&str; 12] = [
     "SUBMITTED",
 ];
 
+/// Work that somebody telephoned in.
+fn for_person(person: u32) -> For {
+    For {
+        person: PersonId(person),
+        source: Source::Telephone,
+        happened_at_ms: START_MS - 5_000,
+    }
+}
+
 impl World {
     /// A phone makes a change, good or bad.
     pub fn make(&mut self, index: usize) {
         let (record, maker, unit) = self.choose_record();
         let intent = self.choose_intent(record, maker);
+        let index = match self.dice.below(4) {
+            0 => index,
+            // Mostly somebody who may: a worker of the grid, the grid head, the desk.
+            _ if unit == self.units[3] => self.choose_phone_of(&[1, 2, 3]),
+            _ => self.choose_phone_of(&[0, 2, 3]),
+        };
         let json = self.payload(intent, record);
         let unit = match self.dice.below(12) {
             0 => *self.dice.pick(&self.units.clone()),
@@ -45,11 +60,8 @@ impl World {
         let base = self.choose_base(index);
         let needs = self.choose_needs();
         let repairs = self.choose_repairs(index);
-        let for_person = (self.dice.below(15) == 0).then(|| For {
-            person: PersonId(1 + self.dice.below(9) as u32),
-            source: Source::Telephone,
-            happened_at_ms: START_MS - 5_000,
-        });
+        let whose = self.dice.below(15) == 0;
+        let whose = whose.then(|| self.first_person + self.dice.below(10) as u32);
         let phone = &mut self.phones[index];
         let header = Header {
             seq: phone.next_seq(),
@@ -63,7 +75,7 @@ impl World {
             documents: DocumentsVersion(1),
             base,
             at: phone.clocks(now, monotonic_ms),
-            for_person,
+            for_person: whose.map(for_person),
             needs,
             repairs,
             origin: None,
@@ -75,6 +87,89 @@ impl World {
         } else {
             self.phones[index].push(district, header, json.into_bytes());
         }
+    }
+
+    /// A report that was made.
+    pub fn choose_report(&mut self) -> Option<RecordId> {
+        let made: Vec<RecordId> = self
+            .records
+            .iter()
+            .map(|(record, ..)| *record)
+            .filter(|record| {
+                let shown = self.oracle.record(*record.as_bytes());
+                shown.is_some_and(|shown| shown.kind == "report" && shown.created.is_some())
+            })
+            .collect();
+        let newest = made.len().checked_sub(1 + self.dice.below(4) as usize)?;
+        Some(made[newest])
+    }
+
+    /// A phone of somebody whose step is next, or now and then of anybody.
+    pub fn choose_worker_of(&mut self, record: RecordId) -> usize {
+        let state = self
+            .oracle
+            .record(*record.as_bytes())
+            .and_then(|shown| shown.state.clone())
+            .unwrap_or_default();
+        // By the order in which the people were made: see the list of them.
+        let people: &[u32] = match state.as_str() {
+            "DISPATCHED" | "IN_PROGRESS" | "REWORK" => &[4, 4, 0, 2],
+            "EXT_ASKED" | "BOUNCED" => &[3, 3, 7],
+            "SUSPEND_ASKED" => &[7],
+            "FEEDBACK" | "SELF_DONE" => &[5, 5, 3],
+            "NEEDS_INFO" => &[0, 2],
+            "CLOSED" | "EVALUATED" => &[5, 3, 0],
+            _ => &[3, 3, 2, 7],
+        };
+        match self.dice.below(10) {
+            0 => self.dice.below(self.phones.len() as u64) as usize,
+            _ => self.choose_phone_of(people),
+        }
+    }
+
+    /// A phone of one of these people, by the order in which they were made; any phone when none has one.
+    fn choose_phone_of(&mut self, people: &[u32]) -> usize {
+        let wanted = self.first_person + *self.dice.pick(people);
+        let phones: Vec<usize> = (0..self.phones.len())
+            .filter(|index| self.phones[*index].person.0 == wanted)
+            .collect();
+        match phones.is_empty() {
+            true => self.dice.below(self.phones.len() as u64) as usize,
+            false => *self.dice.pick(&phones),
+        }
+    }
+
+    /// A step of a report by somebody who looked at it just now.
+    pub fn step_case(&mut self, index: usize, record: RecordId) {
+        let json = self.transition(record, &"ab".repeat(32));
+        let unit = self
+            .oracle
+            .record(*record.as_bytes())
+            .map_or(1, |shown| shown.unit);
+        let needs = match self.dice.below(40) {
+            0 => self.choose_needs(),
+            _ => None,
+        };
+        let whose = self.dice.below(20) == 0;
+        let whose = whose.then(|| self.first_person + self.dice.below(9) as u32);
+        let (now, monotonic_ms) = (self.clock.wall_ms(), self.clock.monotonic_ms());
+        let phone = &self.phones[index];
+        let header = Header {
+            seq: phone.next_seq(),
+            record,
+            unit: UnitId(unit),
+            intent: "report.transition".into(),
+            schema: 1,
+            documents: DocumentsVersion(1),
+            base: phone.seen,
+            at: phone.clocks(now, monotonic_ms),
+            for_person: whose.map(for_person),
+            needs,
+            repairs: None,
+            origin: None,
+        };
+        let district = self.district;
+        self.phones[index].push(district, header, format!("{{{json}}}").into_bytes());
     }
 
     fn choose_record(&mut self) -> (RecordId, &'static str, u32) {
@@ -123,10 +218,11 @@ impl World {
         let word = self.dice.below(4);
         let digest = "ab".repeat(32);
         let good = match intent {
-            "report.create" => format!(
-                r#""category":"SAN-0{}","title":"Heap {word}""#,
-                1 + word % 2
-            ),
+            "report.create" => {
+                let categories = ["SAN-01", "SAN-02", "FAC-02", "FAC-02", "ZZZ-99"];
+                let category = *self.dice.pick(&categories);
+                format!(r#""category":"{category}","title":"Heap {word}""#)
+            }
             "report.amend" => match self.dice.below(3) {
                 0 => format!(r#""title":"Heap {word}""#),
                 1 => format!(r#""title":"Heap {word}","floor":"{word}""#),
@@ -184,8 +280,16 @@ impl World {
             Some("REGISTERED") => &["DISPATCHED"],
             Some("DISPATCHED") => &["IN_PROGRESS", "IN_PROGRESS", "BOUNCED"],
             Some("BOUNCED") => &["DISPATCHED"],
-            Some("IN_PROGRESS") => &["FEEDBACK", "FEEDBACK", "EXT_ASKED", "DISPATCHED"],
-            Some("EXT_ASKED") => &["IN_PROGRESS"],
+            Some("IN_PROGRESS") => &[
+                "FEEDBACK",
+                "FEEDBACK",
+                "EXT_ASKED",
+                "EXT_ASKED",
+                "SUSPEND_ASKED",
+                "DISPATCHED",
+            ],
+            Some("EXT_ASKED" | "SUSPENDED") => &["IN_PROGRESS"],
+            Some("SUSPEND_ASKED") => &["SUSPENDED", "IN_PROGRESS"],
             Some("FEEDBACK") => &["CLOSED", "REWORK"],
             Some("REWORK") => &["IN_PROGRESS"],
             Some("SELF_DONE") => &["CLOSED"],
@@ -198,21 +302,34 @@ impl World {
         let desk = *self
             .dice
             .pick(&[self.units[4], self.units[4], self.units[2]]);
+        let proof = match self.dice.below(4) {
+            0 => String::new(),
+            _ => format!(r#""{digest}""#),
+        };
+        let granted = self.dice.below(3) != 0;
+        let own = self.dice.below(3) == 0;
+        let target = if own { record.0 } else { self.new_id() };
         let all = [
             r#""level":"II""#.to_owned(),
             r#""reason":"so it is""#.to_owned(),
             format!(r#""desk":{desk}"#),
             r#""due_ms":1795600000000"#.to_owned(),
-            format!(r#""proof":["{digest}"]"#),
-            r#""granted":true"#.to_owned(),
+            r#""until_ms":1795600000000"#.to_owned(),
+            format!(r#""proof":[{proof}]"#),
+            format!(r#""granted":{granted}"#),
+            format!(r#""merged_into":"{target}""#),
+            r#""reply":"told them""#.to_owned(),
             r#""rating":4"#.to_owned(),
         ];
         let mut text = format!(r#""to":"{to}""#);
         for field in all {
-            if self.dice.below(12) != 0 {
+            if self.dice.below(20) != 0 {
                 text.push(',');
                 text.push_str(&field);
             }
+        }
+        if self.dice.below(3) == 0 {
+            text.push_str(r#","note":"done by hand""#);
         }
         text
     }

@@ -47,6 +47,8 @@ pub struct World {
     pub units: Vec<u32>,
     /// Records that somebody has begun, with the intent that makes each and its unit.
     pub records: Vec<(RecordId, &'static str, u32)>,
+    /// The number of the first person; the others follow.
+    pub first_person: u32,
     /// How often each thing did occur.
     pub seen: BTreeMap<String, u64>,
     /// How long the model of admission took in all.
@@ -77,6 +79,15 @@ const PEOPLE: [(&str, usize); 9] = [
     ("points_reviewer", 0),
 ];
 
+/// The departures that the model follows: all that the engine has, but for one that the environment names.
+fn followed() -> Vec<Departure> {
+    let without = std::env::var("GRIDWORK_ORACLE_WITHOUT").unwrap_or_default();
+    Departure::PRESENT
+        .into_iter()
+        .filter(|departure| format!("{departure:?}") != without)
+        .collect()
+}
+
 impl World {
     /// Makes the district and its phones.
     pub async fn found(seed: u64) -> Self {
@@ -97,7 +108,7 @@ impl World {
             clock,
             entropy,
             gridwork: None,
-            oracle: AdmissionOracle::new().following(Departure::PRESENT),
+            oracle: AdmissionOracle::new().following(followed()),
             copy: None,
             copies: 0,
             district: DistrictId(Uuid::nil()),
@@ -105,6 +116,7 @@ impl World {
             phones: Vec::new(),
             units: vec![1],
             records: Vec::new(),
+            first_person: 0,
             seen: BTreeMap::new(),
             model_time: Duration::ZERO,
             exchanges: Vec::new(),
@@ -132,6 +144,9 @@ impl World {
                 .admin(AdminRequest::AddPerson { name: role.into() })
                 .await;
             let person = PersonId(answer["person"].as_u64().expect("a person") as u32);
+            if world.first_person == 0 {
+                world.first_person = person.0;
+            }
             let unit = UnitId(world.units[unit]);
             world.grant(person, role, unit).await;
             world.enrol(person).await;
@@ -199,7 +214,7 @@ impl World {
         self.admin(AdminRequest::Grant { person, role, unit }).await;
     }
 
-    async fn enrol(&mut self, person: PersonId) {
+    pub async fn enrol(&mut self, person: PersonId) {
         let code = self.admin(AdminRequest::Code { person }).await;
         let code = code["code"].as_str().expect("a code").to_owned();
         let key = self.new_key();
@@ -313,6 +328,9 @@ impl World {
                 continue;
             }
             self.mark(format!("verdict {:?}", answered.answer.verdict));
+            if answered.first.is_some() {
+                self.mark("taken back in");
+            }
             for (code, _) in &answered.answer.problems {
                 self.mark(format!("problem {code}"));
             }
@@ -341,13 +359,13 @@ impl World {
         let request = AdminRequest::Rule {
             pos: Pos(of),
             ruling,
-            by: self.phones[3].person,
+            by: PersonId(self.first_person + 3),
             reason: "looked at".into(),
         };
         let answer = self.engine().administer(None, request).await;
         let expected = self
             .oracle
-            .rule(of, name, self.phones[3].person.0, self.clock.wall_ms())
+            .rule(of, name, self.first_person + 3, self.clock.wall_ms())
             .unwrap_or_default();
         let rows = self.rows(before);
         let told = compare_rulings(&expected, &rows);
@@ -421,6 +439,8 @@ impl World {
         };
         let answer = self.engine().fork(request).await;
         if answer.is_err() {
+            let mark = self.oracle.mark(*self.phones[index].replica.as_bytes());
+            eprintln!("fork refused: {answer:?} common {common} mark {mark}");
             self.mark("fork refused");
             self.phones.remove(index);
             return;
