@@ -103,7 +103,10 @@ async fn work_a_case(world: &mut World) {
         }
         let mark = world.phones[index].mark;
         world.sync(index, mark + 1, 500, true).await;
-        let pause_days = u32::from(world.dice.below(12) == 0) * 6;
+        let state = world.state_of(record);
+        let is_closed = ["CLOSED", "EVALUATED"].contains(&state.as_str());
+        let rarity = if is_closed { 2 } else { 12 };
+        let pause_days = u32::from(world.dice.below(rarity) == 0) * 6;
         let pause_ms = 60_000 + world.dice.below(600_000) as u32;
         world
             .clock
@@ -207,7 +210,7 @@ fn an_altered_prediction_is_found() {
     use tests::oracle::arrival::Status;
     use tests::oracle::plain::Verdict;
     let world = runtime().block_on(live(1));
-    let alterations: [fn(&mut Prediction); 7] = [
+    let alterations: [fn(&mut Prediction); 8] = [
         |said| said.status = Status::Fork,
         |said| said.mark += 1,
         |said| said.duplicates += 1,
@@ -222,6 +225,10 @@ fn an_altered_prediction_is_found() {
         |said| said.answers[0].time_ms += 1,
         |said| {
             said.answers.pop();
+        },
+        |said| match said.rulings.pop() {
+            Some(_) => {}
+            None => said.mark += 1,
         },
     ];
     for exchange in &world.exchanges {

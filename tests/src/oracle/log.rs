@@ -14,7 +14,7 @@ use sync_core::ids::Pos;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Row {
     /// A change with its admission.
-    Change(ChangeRow),
+    Change(Box<ChangeRow>),
     /// A ruling.
     Ruling(RulingRow),
     /// A directory entry: its position, when it came, its JSON.
@@ -132,7 +132,7 @@ fn row(entry: &EntryRow, place: Place) -> Row {
     match entry.kind {
         EntryKind::Directory => Row::Directory(place.1, entry.received_ms, body()),
         EntryKind::Ruling => Row::Ruling(ruling(&body(), place)),
-        EntryKind::Change => Row::Change(ChangeRow {
+        EntryKind::Change => Row::Change(Box::new(ChangeRow {
             place,
             first: entry.first_place.map(|first| (first.epoch.0, first.pos.0)),
             replica: entry.replica.0,
@@ -150,7 +150,7 @@ fn row(entry: &EntryRow, place: Place) -> Row {
                 open: entry.body.clone(),
                 unreadable_parts: Vec::new(),
             },
-        }),
+        })),
     }
 }
 
@@ -229,7 +229,7 @@ pub fn entries(rows: &[Row]) -> Vec<Entry> {
     let changes: BTreeMap<u64, &ChangeRow> = rows
         .iter()
         .filter_map(|row| match row {
-            Row::Change(change) => Some((change.place.1, change)),
+            Row::Change(change) => Some((change.place.1, &**change)),
             _ => None,
         })
         .collect();

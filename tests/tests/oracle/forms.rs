@@ -104,13 +104,17 @@ impl World {
         Some(made[newest])
     }
 
-    /// A phone of somebody whose step is next, or now and then of anybody.
-    pub fn choose_worker_of(&mut self, record: RecordId) -> usize {
-        let state = self
-            .oracle
+    /// Where a record's workflow stands; empty when it has none.
+    pub fn state_of(&self, record: RecordId) -> String {
+        self.oracle
             .record(*record.as_bytes())
             .and_then(|shown| shown.state.clone())
-            .unwrap_or_default();
+            .unwrap_or_default()
+    }
+
+    /// A phone of somebody whose step is next, or now and then of anybody.
+    pub fn choose_worker_of(&mut self, record: RecordId) -> usize {
+        let state = self.state_of(record);
         // By the order in which the people were made: see the list of them.
         let people: &[u32] = match state.as_str() {
             "DISPATCHED" | "IN_PROGRESS" | "REWORK" => &[4, 4, 0, 2],

@@ -21,7 +21,7 @@ use sync_core::ids::{DistrictId, PersonId, Pos, RecordId, ReplicaId, UnitId};
 use sync_core::wire::{Receipt, SyncResponse};
 use tempfile::TempDir;
 use tests::oracle::arrival::{Answered, Ruled, Status};
-use tests::oracle::log::{self, ChangeRow, Row, RulingRow, plain_answer};
+use tests::oracle::log::{self, Row, RulingRow, plain_answer};
 use tests::oracle::plain::{Answer, Place};
 use tests::oracle::{
     AdmissionOracle, Arrival, Departure, FoldOracle, OracleRecord, Prediction, image,
@@ -579,23 +579,15 @@ impl Exchange {
 }
 
 fn answered_in(row: &Row) -> Option<Answered> {
-    let Row::Change(ChangeRow {
-        place,
-        first,
-        time_ms,
-        answer,
-        change,
-        ..
-    }) = row
-    else {
+    let Row::Change(row) = row else {
         return None;
     };
     Some(Answered {
-        seq: change.seq,
-        place: *place,
-        first: *first,
-        time_ms: *time_ms,
-        answer: answer.clone(),
+        seq: row.change.seq,
+        place: row.place,
+        first: row.first,
+        time_ms: row.time_ms,
+        answer: row.answer.clone(),
     })
 }
 
