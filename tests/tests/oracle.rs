@@ -5,6 +5,8 @@
 
 #[path = "oracle/cases.rs"]
 mod cases;
+#[path = "oracle/departures.rs"]
+mod departures;
 #[path = "oracle/forms.rs"]
 mod forms;
 #[path = "oracle/phone.rs"]

@@ -8,13 +8,13 @@ use tests::oracle::plain::{
 };
 use tests::oracle::{AdmissionOracle, Arrival, Prediction};
 
-const WANG: [u8; 16] = [1; 16];
-const LI: [u8; 16] = [2; 16];
-const REPORT: [u8; 16] = [9; 16];
+pub const WANG: [u8; 16] = [1; 16];
+pub const LI: [u8; 16] = [2; 16];
+pub const REPORT: [u8; 16] = [9; 16];
 const MINUTE_MS: i64 = 60_000;
 
 /// A district (1) with a grid (2), another (3) and a department (4); Wang and Li work in the grid.
-fn district() -> AdmissionOracle {
+pub fn district() -> AdmissionOracle {
     let mut oracle = AdmissionOracle::new();
     for (unit, parent) in [(1, None), (2, Some(1)), (3, Some(1)), (4, Some(1))] {
         oracle.directory(
@@ -33,14 +33,14 @@ fn district() -> AdmissionOracle {
     oracle
 }
 
-fn grant(oracle: &mut AdmissionOracle, person: u32, role: &str, unit: u32) {
+pub fn grant(oracle: &mut AdmissionOracle, person: u32, role: &str, unit: u32) {
     oracle.directory(
         &json!({"directory": "grant", "person": person, "role": role, "unit": unit, "from_ms": 0}),
         0,
     );
 }
 
-fn change(seq: u64, intent: &str, json: &str, base: Place, at_ms: i64) -> Change {
+pub fn change(seq: u64, intent: &str, json: &str, base: Place, at_ms: i64) -> Change {
     Change {
         seq,
         hash: [seq as u8; 32],
@@ -64,7 +64,7 @@ fn change(seq: u64, intent: &str, json: &str, base: Place, at_ms: i64) -> Change
     }
 }
 
-fn create(seq: u64, at_ms: i64) -> Change {
+pub fn create(seq: u64, at_ms: i64) -> Change {
     change(
         seq,
         "report.create",
@@ -74,7 +74,7 @@ fn create(seq: u64, at_ms: i64) -> Change {
     )
 }
 
-fn arrival(replica: [u8; 16], received_ms: i64, changes: Vec<Change>) -> Arrival {
+pub fn arrival(replica: [u8; 16], received_ms: i64, changes: Vec<Change>) -> Arrival {
     let last = changes
         .last()
         .map_or((0, [0; 32]), |last| (last.seq, last.hash));
@@ -95,11 +95,11 @@ fn arrival(replica: [u8; 16], received_ms: i64, changes: Vec<Change>) -> Arrival
     }
 }
 
-fn arrive(oracle: &mut AdmissionOracle, arrival: &Arrival) -> Prediction {
+pub fn arrive(oracle: &mut AdmissionOracle, arrival: &Arrival) -> Prediction {
     oracle.arrive(arrival).expect("a known replica")
 }
 
-fn verdicts(prediction: &Prediction) -> Vec<Verdict> {
+pub fn verdicts(prediction: &Prediction) -> Vec<Verdict> {
     prediction
         .answers
         .iter()
@@ -107,7 +107,7 @@ fn verdicts(prediction: &Prediction) -> Vec<Verdict> {
         .collect()
 }
 
-fn codes(prediction: &Prediction, index: usize) -> Vec<&str> {
+pub fn codes(prediction: &Prediction, index: usize) -> Vec<&str> {
     prediction.answers[index]
         .answer
         .problems
