@@ -8,11 +8,11 @@ use super::fold::{OracleRecord, fold};
 use super::log::{self, ChangeRow};
 use super::people::{Grant, People, Replica, Scope};
 use super::plain::{
-    Answer, CLOCK_BOUNDED, Change, ChangeKey, Clocks, Entry, Need, Place, REOFFERED, RecordKey,
-    ReplicaKey, Verdict, Written,
+    Answer, CLOCK_BOUNDED, Change, ChangeKey, Clocks, Entry, Need, Place, REOFFERED, REPEAT,
+    RecordKey, ReplicaKey, Verdict, Written,
 };
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A change in the model's log.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Kept {
     sent_at: Clocks,
     /// Where it is now: its first answer, or that of the last ruling about it.
     pub(super) standing: Answer,
-    /// Whether a ruling has ended the matter.
+    /// Whether somebody has ended the matter; a release does not.
     pub(super) has_ended: bool,
 }
 
@@ -61,8 +61,8 @@ pub struct AdmissionOracle {
     /// When each replica announced which head.
     contacts: BTreeMap<ReplicaKey, Vec<(i64, u64)>>,
     records: BTreeMap<RecordKey, Record>,
-    /// The hashes of changes of forked branches that others repeat.
-    repeated: BTreeSet<[u8; 32]>,
+    /// The hashes of changes of forked branches, and where each was repeated first.
+    repeated: BTreeMap<[u8; 32], u64>,
     /// What each held change waits for; nothing but a newer server when it is not in here.
     pub(super) waiting: BTreeMap<u64, Need>,
     /// Quarantined changes that the present range repairs: the rulings follow at its end.
@@ -89,7 +89,7 @@ impl AdmissionOracle {
             chains: BTreeMap::new(),
             contacts: BTreeMap::new(),
             records: BTreeMap::new(),
-            repeated: BTreeSet::new(),
+            repeated: BTreeMap::new(),
             waiting: BTreeMap::new(),
             repaired: Vec::new(),
         }
@@ -334,7 +334,7 @@ impl AdmissionOracle {
         let contact_ms = self.contact_ms(arrival.replica, change);
         let repaired = self.repaired_by(&row);
         let fixed_time_ms = repaired.map(|of| self.changes[&of].row.time_ms);
-        let decided = self.decide(&row, contact_ms, arrival.sent_at, fixed_time_ms);
+        let decided = self.decide(&row, contact_ms, arrival.sent_at, fixed_time_ms, None);
         (row.time_ms, row.answer) = (decided.time_ms, decided.answer);
         self.keep(row, contact_ms, arrival)
     }
@@ -367,7 +367,11 @@ impl AdmissionOracle {
         self.next_place(row.received_ms);
         self.chains.entry(arrival.replica).or_default().push(pos);
         if let Some(written) = &row.change.written {
-            self.repeated.extend(written.origin.map(|(_, hash)| hash));
+            if let Some((_, hash)) = written.origin
+                && row.answer.marks & REPEAT == 0
+            {
+                self.repeated.entry(hash).or_insert(pos);
+            }
             let unit = written.unit;
             self.records
                 .entry(written.record)
@@ -407,14 +411,15 @@ impl AdmissionOracle {
         record.shown = fold(&entries);
     }
 
-    /// The quarantined change of the same person that a change repairs, while it is one.
+    /// The change of the same person that a change repairs, while it is quarantined or not applied and nobody ended it.
+    /// For a repair that a restore had lost it may be held again.
     pub(super) fn repaired_by(&self, row: &ChangeRow) -> Option<u64> {
         let repairs = row.change.written.as_ref()?.repairs?;
         let kept = self.find(repairs)?;
         let is_repairable = match kept.standing.verdict {
-            Verdict::Quarantined => true,
-            Verdict::NotApplied => self.departs(Departure::NotAppliedCanBeRepaired),
-            _ => false,
+            Verdict::Quarantined | Verdict::NotApplied => true,
+            Verdict::Held => row.first.is_some(),
+            Verdict::Accepted | Verdict::Conflict => false,
         };
         let pos = kept.row.place.1;
         let is_taken =
@@ -448,13 +453,19 @@ impl AdmissionOracle {
         contact_ms: i64,
         sent_at: Clocks,
         fixed_time_ms: Option<i64>,
+        again: Option<u64>,
     ) -> Decided {
         let written = row.change.written.as_ref();
         let record = written.and_then(|written| self.records.get(&written.record));
         let origin = written.and_then(|written| written.origin);
         let is_repeat = origin.is_some_and(|(change, hash)| {
             let has_hash = |kept: &Kept| kept.row.change.hash == hash;
-            self.repeated.contains(&hash) || self.find(change).is_some_and(has_hash)
+            // A held change that is looked at again is not its own repeat.
+            let was_repeated = self
+                .repeated
+                .get(&hash)
+                .is_some_and(|pos| Some(*pos) != again);
+            was_repeated || self.find(change).is_some_and(has_hash)
         });
         let id = self.people.replica_id(row.replica);
         let revoked_ms = id
@@ -493,7 +504,8 @@ impl AdmissionOracle {
             place: self.coming_place(),
             ..kept.row.clone()
         };
-        let decided = self.decide(&row, kept.contact_ms, kept.sent_at, Some(row.time_ms));
+        let time_ms = Some(row.time_ms);
+        let decided = self.decide(&row, kept.contact_ms, kept.sent_at, time_ms, Some(of));
         let mut answer = decided.answer;
         if !self.departs(Departure::ReleaseDropsClockMark) {
             answer.marks |= kept.row.answer.marks & CLOCK_BOUNDED;

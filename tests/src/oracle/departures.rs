@@ -25,29 +25,21 @@ pub enum Departure {
     /// A held change that arrived before its replica was revoked is quarantined when it is released. Case: an early
     /// amendment, the revocation, then its report.
     RevocationReachesBack,
-    /// A change that was held before a restore and comes back after what it waits for stays held until the record is
-    /// touched again. Case: restore to before both, the report comes back first, then the amendment.
-    ReofferedHeldIsNotLookedAt,
     /// The mark `reoffered` is never set.
     NoReofferedMark,
     /// Two repairs of one change in one batch are both accepted, in two batches only the first.
     TwoRepairsInOneBatch,
     /// A release drops the mark `clock bounded` that the change had.
     ReleaseDropsClockMark,
-    /// A held change that is quarantined when it is released can be neither repaired nor ruled on by a person: it lies
-    /// in no inbox. Case: an amendment by somebody without a right, before its report; then the report.
-    ReleasedIntoQuarantineIsOver,
     /// What a forked branch repeats was made before the fork, under the contacts of the replica that is continued; the
     /// engine bounds it by the enrolment of the new one. Case: three days of unsent work, a fork, the repeats: all of
     /// it counts as done at the fork, with the mark `clock bounded`, and a right that ended meanwhile is gone.
     ForkBoundsTheBranch,
-    /// A step that was not applied can be repaired like a quarantined change.
-    NotAppliedCanBeRepaired,
 }
 
 impl Departure {
     /// All that are known of the engine at present.
-    pub const PRESENT: [Self; 14] = [
+    pub const PRESENT: [Self; 11] = [
         Self::GridHeadActsForAnyDesk,
         Self::NoteIsAlwaysProof,
         Self::ReopeningCountsFromTheLastStep,
@@ -55,13 +47,10 @@ impl Departure {
         Self::OwnLaterStepCountsAsSeen,
         Self::WrongKindCanBeAdmitted,
         Self::RevocationReachesBack,
-        Self::ReofferedHeldIsNotLookedAt,
         Self::NoReofferedMark,
         Self::TwoRepairsInOneBatch,
         Self::ReleaseDropsClockMark,
-        Self::ReleasedIntoQuarantineIsOver,
         Self::ForkBoundsTheBranch,
-        Self::NotAppliedCanBeRepaired,
     ];
 }
 

@@ -19,11 +19,11 @@ impl AdmissionOracle {
         if !self.may_rule(of, by, at_ms) || !self.changes.get(&of)?.is_open() {
             return None;
         }
-        let first = self.changes[&of].row.answer.clone();
+        let present = self.changes[&of].standing.clone();
         if ruling != "admitted" {
             let answer = Answer {
                 verdict: Verdict::Quarantined,
-                ..first
+                ..present
             };
             return Some(vec![self.end(of, ruling, answer, at_ms)]);
         }
@@ -32,7 +32,7 @@ impl AdmissionOracle {
         }
         let answer = Answer {
             verdict: Verdict::Accepted,
-            marks: first.marks,
+            marks: present.marks,
             problems: Vec::new(),
         };
         let mut ruled = vec![self.end(of, ruling, answer, at_ms)];
@@ -84,12 +84,9 @@ impl AdmissionOracle {
     fn end(&mut self, of: u64, ruling: &str, answer: Answer, received_ms: i64) -> Ruled {
         let place = self.next_place(received_ms);
         self.waiting.remove(&of);
-        let is_over = ruling != "released"
-            || answer.verdict != Verdict::Quarantined
-            || self.departs(Departure::ReleasedIntoQuarantineIsOver);
         let kept = self.changes.get_mut(&of).expect("BUG: a change of the log");
         kept.standing = answer.clone();
-        kept.has_ended = is_over;
+        kept.has_ended = ruling != "released";
         if ["released", "admitted"].contains(&ruling)
             && let Some(entry) = log::entry(&kept.row, place, None, &answer)
         {
@@ -115,29 +112,28 @@ impl AdmissionOracle {
             .collect()
     }
 
-    /// What follows from a range of changes: for each one in force what waits for it is looked at again; then what
-    /// they repair is over.
+    /// What follows from a range of changes: what they repair is over; what was held before a restore is looked at; and
+    /// for each one in force what waits for it.
     pub(super) fn rule_after(&mut self, entered: &[u64], received_ms: i64) -> Vec<Ruled> {
         let mut ruled = Vec::new();
-        for pos in entered {
-            if !self.changes[pos].row.answer.verdict.is_in_force() {
-                continue;
-            }
-            for need in self.met_by(*pos) {
-                self.release(need, received_ms, &mut ruled);
-            }
+        for of in std::mem::take(&mut self.repaired) {
+            ruled.push(self.end(of, "repaired", repaired_answer(), received_ms));
         }
-        if !self.departs(Departure::ReofferedHeldIsNotLookedAt) {
-            for pos in entered {
-                if self.changes[pos].row.first.is_some() && self.waiting.contains_key(pos) {
-                    for need in self.look_again(*pos, received_ms, &mut ruled) {
-                        self.release(need, received_ms, &mut ruled);
-                    }
+        for pos in entered {
+            // What it waited for may have come back before it, or never have been lost.
+            let was_held_before = self.changes[pos].row.first.is_some();
+            if was_held_before && self.waiting.contains_key(pos) {
+                for need in self.look_again(*pos, received_ms, &mut ruled) {
+                    self.release(need, received_ms, &mut ruled);
                 }
             }
         }
-        for of in std::mem::take(&mut self.repaired) {
-            ruled.push(self.end(of, "repaired", repaired_answer(), received_ms));
+        for pos in entered {
+            if self.changes[pos].row.answer.verdict.is_in_force() {
+                for need in self.met_by(*pos) {
+                    self.release(need, received_ms, &mut ruled);
+                }
+            }
         }
         ruled
     }

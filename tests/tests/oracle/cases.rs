@@ -321,3 +321,55 @@ fn all_of_a_revoked_replica_is_quarantined() {
     assert_eq!(told.status, Status::Revoked);
     assert_eq!(codes(&told, 0), ["replica_revoked"]);
 }
+
+/// Report and amendment are lost by a restore; the report comes back first.
+#[test]
+fn what_was_held_before_a_restore_is_looked_at_when_it_comes_back() {
+    let mut oracle = district();
+    let copy = oracle.clone();
+    let early = change(1, "report.amend", r#"{"title":"Heap"}"#, (0, 0), 500);
+    let early = arrival(LI, 1_000, vec![early]);
+    let report = arrival(WANG, 2_000, vec![create(1, 1_900)]);
+    let receipts = [
+        receipt(&early, &arrive(&mut oracle, &early)),
+        receipt(&report, &arrive(&mut oracle, &report)),
+    ];
+    oracle.restore(&copy);
+    for (batch, receipt) in [(report, &receipts[1]), (early, &receipts[0])] {
+        let offered = Arrival {
+            received_ms: 9_000,
+            receipts: vec![receipt.clone()],
+            ..batch
+        };
+        arrive(&mut oracle, &offered);
+    }
+    let record = oracle.record(REPORT).expect("a record");
+    assert!(record.registers.contains_key("title"));
+}
+
+fn receipt(batch: &Arrival, said: &Prediction) -> OfferedReceipt {
+    OfferedReceipt {
+        replica: batch.replica,
+        epoch: 1,
+        range: (1, 1),
+        chain_hash: batch.changes[0].hash,
+        first_pos: said.answers[0].place.1,
+        received_ms: batch.received_ms,
+        answers: vec![said.answers[0].answer.clone()],
+        times_ms: vec![said.answers[0].time_ms],
+    }
+}
+
+/// Somebody without a right amends a report that has not come; when it comes, the amendment is quarantined.
+#[test]
+fn what_a_release_quarantines_lies_in_the_inbox() {
+    let mut oracle = district();
+    grant(&mut oracle, 1, "worker", 3);
+    let early = change(1, "report.amend", r#"{"title":"Heap"}"#, (0, 0), 500);
+    arrive(&mut oracle, &arrival(LI, 1_000, vec![early]));
+    let mut elsewhere = create(1, 1_900);
+    elsewhere.written.as_mut().expect("a header").unit = 3;
+    let said = arrive(&mut oracle, &arrival(WANG, 2_000, vec![elsewhere]));
+    assert_eq!(said.rulings[0].answer.verdict, Verdict::Quarantined);
+    assert_eq!(oracle.inbox(), [said.rulings[0].of]);
+}

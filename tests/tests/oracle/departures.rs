@@ -1,10 +1,9 @@
 //! The smallest cases of where the engine departs from the rules: what the rules say, and what the engine does.
 
-use super::cases::{LI, REPORT, WANG, arrival, arrive, change, codes, create, district, grant};
+use super::cases::{LI, WANG, arrival, arrive, change, codes, create, district, grant};
 use serde_json::json;
-use tests::oracle::arrival::OfferedReceipt;
 use tests::oracle::plain::{CLOCK_BOUNDED, Change, Need, Verdict};
-use tests::oracle::{AdmissionOracle, Arrival, Departure, Prediction};
+use tests::oracle::{AdmissionOracle, Departure, Prediction};
 
 /// What a case comes to by the rules, and with the departure.
 fn both<T>(departure: Departure, case: impl Fn(AdmissionOracle) -> T) -> (T, T) {
@@ -92,62 +91,6 @@ fn a_revocation_does_not_reach_back() {
         said.rulings[0].answer.verdict
     });
     assert_eq!((rule, engine), (Verdict::Accepted, Verdict::Quarantined));
-}
-
-/// Report and amendment are lost by a restore; the report comes back first.
-#[test]
-fn what_was_held_before_a_restore_is_looked_at_when_it_comes_back() {
-    let (rule, engine) = both(Departure::ReofferedHeldIsNotLookedAt, |mut oracle| {
-        let copy = oracle.clone();
-        let early = change(1, "report.amend", r#"{"title":"Heap"}"#, (0, 0), 500);
-        let early = arrival(LI, 1_000, vec![early]);
-        let report = arrival(WANG, 2_000, vec![create(1, 1_900)]);
-        let receipts = [
-            receipt(&early, &arrive(&mut oracle, &early)),
-            receipt(&report, &arrive(&mut oracle, &report)),
-        ];
-        oracle.restore(&copy);
-        for (batch, receipt) in [(report, &receipts[1]), (early, &receipts[0])] {
-            let offered = Arrival {
-                received_ms: 9_000,
-                receipts: vec![receipt.clone()],
-                ..batch
-            };
-            arrive(&mut oracle, &offered);
-        }
-        let record = oracle.record(REPORT).expect("a record");
-        record.registers.contains_key("title")
-    });
-    assert_eq!((rule, engine), (true, false));
-}
-
-fn receipt(batch: &Arrival, said: &Prediction) -> OfferedReceipt {
-    OfferedReceipt {
-        replica: batch.replica,
-        epoch: 1,
-        range: (1, 1),
-        chain_hash: batch.changes[0].hash,
-        first_pos: said.answers[0].place.1,
-        received_ms: batch.received_ms,
-        answers: vec![said.answers[0].answer.clone()],
-        times_ms: vec![said.answers[0].time_ms],
-    }
-}
-
-/// Somebody without a right amends a report that has not come; when it comes, the amendment is quarantined.
-#[test]
-fn what_a_release_quarantines_lies_in_the_inbox() {
-    let (rule, engine) = both(Departure::ReleasedIntoQuarantineIsOver, |mut oracle| {
-        grant(&mut oracle, 1, "worker", 3);
-        let early = change(1, "report.amend", r#"{"title":"Heap"}"#, (0, 0), 500);
-        arrive(&mut oracle, &arrival(LI, 1_000, vec![early]));
-        let mut elsewhere = create(1, 1_900);
-        elsewhere.written.as_mut().expect("a header").unit = 3;
-        let said = arrive(&mut oracle, &arrival(WANG, 2_000, vec![elsewhere]));
-        assert_eq!(said.rulings[0].answer.verdict, Verdict::Quarantined);
-        oracle.inbox().len()
-    });
-    assert_eq!((rule, engine), (1, 0));
 }
 
 /// A branch repeats what was made long before the fork.

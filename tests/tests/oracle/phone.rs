@@ -186,6 +186,7 @@ impl Phone {
             page_bytes_max: 0,
             image_version: 1,
             app: "oracle".into(),
+            certificate: Vec::new(),
         };
         request.encode(&batch.finish(), &self.key)
     }

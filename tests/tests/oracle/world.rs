@@ -141,7 +141,10 @@ impl World {
         }
         for (role, unit) in PEOPLE {
             let answer = world
-                .admin(AdminRequest::AddPerson { name: role.into() })
+                .admin(AdminRequest::AddPerson {
+                    name: role.into(),
+                    number: None,
+                })
                 .await;
             let person = PersonId(answer["person"].as_u64().expect("a person") as u32);
             if world.first_person == 0 {
@@ -158,8 +161,8 @@ impl World {
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let entropy: Arc<dyn Entropy> = Arc::clone(&self.entropy) as Arc<dyn Entropy>;
         let options = OpenOptions {
-            clock_agreed: false,
             restored,
+            ..OpenOptions::default()
         };
         let gridwork =
             Gridwork::open(self.folder.path(), clock, entropy, options).expect("it opens");
@@ -404,6 +407,7 @@ impl World {
         std::fs::rename(&copy, &file).expect("the copy is there");
         self.open(true);
         self.oracle.restore(&oracle);
+        self.take_directory();
         // Phones that were enrolled since are not known any more.
         let state = self.file().state();
         self.phones
