@@ -7,6 +7,8 @@
 mod cases;
 #[path = "oracle/departures.rs"]
 mod departures;
+#[path = "oracle/exchange.rs"]
+mod exchange;
 #[path = "oracle/forms.rs"]
 mod forms;
 #[path = "oracle/phone.rs"]

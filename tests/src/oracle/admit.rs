@@ -1,15 +1,16 @@
 //! A model server: takes arrivals in their order, keeps a log of its own, and says what must come of each.
 
-use super::arrival::{Answered, Arrival, OfferedReceipt, Prediction, Ruled, Status};
+use super::arrival::{Answered, Arrival, Prediction, Status};
 use super::decide::{Decided, Situation, decide};
 use super::departures::{Departure, Departures};
 use super::documents::Documents;
+use super::entering::ranges;
 use super::fold::{OracleRecord, fold};
-use super::log::{self, ChangeRow};
-use super::people::{Grant, People, Replica, Scope};
+use super::log::ChangeRow;
+use super::people::{Grant, People, Scope};
 use super::plain::{
-    Answer, CLOCK_BOUNDED, Change, ChangeKey, Clocks, Entry, Need, Place, REOFFERED, REPEAT,
-    RecordKey, ReplicaKey, Verdict, Written,
+    Answer, CLOCK_BOUNDED, Change, ChangeKey, Clocks, Entry, Need, Place, RecordKey, ReplicaKey,
+    Verdict, Written,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -19,8 +20,8 @@ use std::collections::BTreeMap;
 pub(super) struct Kept {
     pub(super) row: ChangeRow,
     /// The last contact before it that announced a shorter chain.
-    contact_ms: i64,
-    sent_at: Clocks,
+    pub(super) contact_ms: i64,
+    pub(super) sent_at: Clocks,
     /// Where it is now: its first answer, or that of the last ruling about it.
     pub(super) standing: Answer,
     /// Whether somebody has ended the matter; a release does not.
@@ -37,11 +38,11 @@ impl Kept {
 
 /// A record's entries and what they add up to.
 #[derive(Clone, Debug, Default)]
-struct Record {
-    entries: Vec<Entry>,
-    shown: Option<OracleRecord>,
+pub(super) struct Record {
+    pub(super) entries: Vec<Entry>,
+    pub(super) shown: Option<OracleRecord>,
     /// The unit that the first change about it named.
-    first_named_unit: u32,
+    pub(super) first_named_unit: u32,
 }
 
 /// The model. A clone of it stands for a copy of the server's files.
@@ -51,18 +52,18 @@ pub struct AdmissionOracle {
     pub(super) people: People,
     departures: Departures,
     /// Each epoch and the position at which it began.
-    epochs: Vec<(u32, u64)>,
-    head: u64,
+    pub(super) epochs: Vec<(u32, u64)>,
+    pub(super) head: u64,
     /// When the entry at each position came.
-    received_ms: BTreeMap<u64, i64>,
+    pub(super) received_ms: BTreeMap<u64, i64>,
     pub(super) changes: BTreeMap<u64, Kept>,
     /// The positions of each replica's changes, in the order of its chain.
-    chains: BTreeMap<ReplicaKey, Vec<u64>>,
+    pub(super) chains: BTreeMap<ReplicaKey, Vec<u64>>,
     /// When each replica announced which head.
-    contacts: BTreeMap<ReplicaKey, Vec<(i64, u64)>>,
-    records: BTreeMap<RecordKey, Record>,
+    pub(super) contacts: BTreeMap<ReplicaKey, Vec<(i64, u64)>>,
+    pub(super) records: BTreeMap<RecordKey, Record>,
     /// The hashes of changes of forked branches, and where each was repeated first.
-    repeated: BTreeMap<[u8; 32], u64>,
+    pub(super) repeated: BTreeMap<[u8; 32], u64>,
     /// What each held change waits for; nothing but a newer server when it is not in here.
     pub(super) waiting: BTreeMap<u64, Need>,
     /// Quarantined changes that the present range repairs: the rulings follow at its end.
@@ -256,150 +257,6 @@ impl AdmissionOracle {
                 .any(|change| differs(change.seq, change.hash))
     }
 
-    /// The last contact that announced a chain shorter than a change. What a forked branch repeats was made under the
-    /// contacts of the replica that is continued.
-    fn contact_ms(&self, replica: ReplicaKey, change: &Change) -> i64 {
-        let origin = change.written.as_ref().and_then(|written| written.origin);
-        let continued = self
-            .people
-            .replica(replica)
-            .and_then(|replica| self.people.replica_id(replica.continues?.0));
-        let (replica, seq) = match origin {
-            Some((branch, _))
-                if Some(branch.0) == continued && !self.departs(Departure::ForkBoundsTheBranch) =>
-            {
-                branch
-            }
-            _ => (replica, change.seq),
-        };
-        self.contacts
-            .get(&replica)
-            .into_iter()
-            .flatten()
-            .filter(|(_, head_seq)| *head_seq < seq)
-            .map(|(at_ms, _)| *at_ms)
-            .max()
-            .unwrap_or(i64::MIN)
-    }
-
-    /// When the entry at a base was received. A base above the log, or one that a restore took away, stands for the
-    /// last entry below it.
-    fn base_ms(&self, base: Place) -> i64 {
-        let next_start = self.epochs.iter().find(|(epoch, _)| *epoch > base.0);
-        let pos = base
-            .1
-            .min(self.head)
-            .min(next_start.map_or(u64::MAX, |(_, start)| *start));
-        self.received_ms.get(&pos).copied().unwrap_or(i64::MIN)
-    }
-
-    /// Takes a range in that becomes one receipt: new changes, or such as an old receipt covers; then what follows.
-    fn take_range(
-        &mut self,
-        arrival: &Arrival,
-        author: &Replica,
-        offered: Option<&OfferedReceipt>,
-        range: &[&Change],
-    ) -> Vec<Ruled> {
-        let mut entered = Vec::new();
-        for change in range {
-            entered.push(match offered {
-                Some(receipt) => self.take_back(arrival, author, receipt, change),
-                None => self.enter(arrival, author, change),
-            });
-        }
-        self.rule_after(&entered, arrival.received_ms)
-    }
-
-    fn row(&self, arrival: &Arrival, author: &Replica, change: &Change) -> ChangeRow {
-        ChangeRow {
-            place: self.coming_place(),
-            first: None,
-            replica: author.number,
-            person: author.person,
-            received_ms: arrival.received_ms,
-            time_ms: 0,
-            answer: Answer {
-                verdict: Verdict::Held,
-                marks: 0,
-                problems: Vec::new(),
-            },
-            change: change.clone(),
-        }
-    }
-
-    /// Takes a new change in and gives its position.
-    fn enter(&mut self, arrival: &Arrival, author: &Replica, change: &Change) -> u64 {
-        let mut row = self.row(arrival, author, change);
-        let contact_ms = self.contact_ms(arrival.replica, change);
-        let repaired = self.repaired_by(&row);
-        let fixed_time_ms = repaired.map(|of| self.changes[&of].row.time_ms);
-        let decided = self.decide(&row, contact_ms, arrival.sent_at, fixed_time_ms, None);
-        (row.time_ms, row.answer) = (decided.time_ms, decided.answer);
-        self.keep(row, contact_ms, arrival)
-    }
-
-    /// Takes a change back in that a restore had lost: nothing is decided again.
-    fn take_back(
-        &mut self,
-        arrival: &Arrival,
-        author: &Replica,
-        receipt: &OfferedReceipt,
-        change: &Change,
-    ) -> u64 {
-        let mut row = self.row(arrival, author, change);
-        let index = change.seq - receipt.range.0;
-        let at = usize::try_from(index).expect("BUG: a receipt covers what it covers");
-        row.first = Some((receipt.epoch, receipt.first_pos + index));
-        row.received_ms = receipt.received_ms;
-        row.time_ms = receipt.times_ms[at];
-        row.answer = receipt.answers[at].clone();
-        if !self.departs(Departure::NoReofferedMark) {
-            row.answer.marks |= REOFFERED;
-        }
-        let contact_ms = self.contact_ms(arrival.replica, change);
-        self.keep(row, contact_ms, arrival)
-    }
-
-    fn keep(&mut self, row: ChangeRow, contact_ms: i64, arrival: &Arrival) -> u64 {
-        let pos = row.place.1;
-        let repaired = self.repaired_by(&row).filter(|_| ends_repairs(&row.answer));
-        self.next_place(row.received_ms);
-        self.chains.entry(arrival.replica).or_default().push(pos);
-        if let Some(written) = &row.change.written {
-            if let Some((_, hash)) = written.origin
-                && row.answer.marks & REPEAT == 0
-            {
-                self.repeated.entry(hash).or_insert(pos);
-            }
-            let unit = written.unit;
-            self.records
-                .entry(written.record)
-                .or_insert_with(|| Record {
-                    first_named_unit: unit,
-                    ..Record::default()
-                });
-            if let Some(need) = awaited(written, &row.answer) {
-                self.waiting.insert(pos, need);
-            }
-        }
-        if let Some(entry) = log::entry(&row, row.place, row.first, &row.answer) {
-            self.add(entry);
-        }
-        if let Some(of) = repaired.filter(|of| !self.repaired.contains(of)) {
-            self.repaired.push(of);
-        }
-        let kept = Kept {
-            standing: row.answer.clone(),
-            row,
-            contact_ms,
-            sent_at: arrival.sent_at,
-            has_ended: false,
-        };
-        self.changes.insert(pos, kept);
-        pos
-    }
-
     /// Adds an entry to its record.
     pub(super) fn add(&mut self, entry: Entry) {
         if entry.effect == super::plain::Effect::None {
@@ -447,7 +304,7 @@ impl AdmissionOracle {
         Some(own.unwrap_or(record.first_named_unit))
     }
 
-    fn decide(
+    pub(super) fn decide(
         &self,
         row: &ChangeRow,
         contact_ms: i64,
@@ -527,37 +384,4 @@ pub(super) fn awaited(written: &Written, answer: &Answer) -> Option<Need> {
         (Verdict::Held, "needs_missing") => written.needs,
         _ => None,
     }
-}
-
-/// The ranges of new changes that become receipts of their own: what one old receipt covers whole, and the rest.
-fn ranges<'a, 'b>(
-    receipts: &'a [OfferedReceipt],
-    new: &'b [&'b Change],
-) -> Vec<(Option<&'a OfferedReceipt>, &'b [&'b Change])> {
-    let offered = |index: usize| {
-        let change = new[index];
-        receipts.iter().find(|receipt| {
-            let (from, to) = receipt.range;
-            let last = new[index..].iter().find(|last| last.seq == to);
-            (from..=to).contains(&change.seq)
-                && last.is_some_and(|last| last.hash == receipt.chain_hash)
-        })
-    };
-    let mut ranges = Vec::new();
-    let mut begin = 0;
-    while begin < new.len() {
-        let receipt = offered(begin);
-        let mut end = begin + 1;
-        while end < new.len()
-            && match receipt {
-                Some(receipt) => new[end].seq <= receipt.range.1,
-                None => offered(end).is_none(),
-            }
-        {
-            end += 1;
-        }
-        ranges.push((receipt, &new[begin..end]));
-        begin = end;
-    }
-    ranges
 }

@@ -14,7 +14,8 @@
 //! | a workflow, role, category | nothing: [`documents`] reads the default documents; name a new workflow document in [`documents::Documents::defaults`] |
 //! | a guard | an arm in [`steps`]'s `failing_guard`, and a line in the table of guards in `docs/merge.md` |
 //! | a merge shape | an arm in [`written::Shape`], one in [`fold`], and one in [`image`] |
-//! | a rule of admission | a sentence in `docs/protocol.md` first, then [`decide`] (one change) or [`admit`] (what surrounds it) |
+//! | a rule of admission | a sentence in `docs/protocol.md` first, then [`decide`] (one change), [`admit`] and its fellows `entering` and `rulings` (what surrounds it) |
+//! | a known departure of the engine | a variant of [`Departure`], with its smallest case; gone when the engine is mended |
 //! | a directory entry | an arm in [`people::People::apply`] |
 
 pub mod admit;
@@ -22,13 +23,14 @@ pub mod arrival;
 pub mod decide;
 pub mod departures;
 pub mod documents;
+mod entering;
 pub mod fold;
 pub mod image;
 pub mod log;
 pub mod payload;
 pub mod people;
 pub mod plain;
-pub mod rulings;
+mod rulings;
 pub mod steps;
 pub mod written;
 

@@ -214,3 +214,22 @@ fn the_image_of_the_page_is_read() {
     let sets: BTreeMap<&str, usize> = BTreeMap::from([("comments", record.elements.len())]);
     assert_eq!(sets[record.elements[0].set.as_str()], 1);
 }
+
+/// The first change of a replica waits, its second writes the same field; the first, which claims to have seen the
+/// second, is released. The second's value stands.
+#[test]
+fn a_late_release_blanks_no_field() {
+    let line = |place: &str, seq: u64, base: &str, intent: &str, title: &str| {
+        let text = format!(
+            "{place}  Wang seq {seq} base {base} at 08:00  {intent} {{\"title\":\"{title}\"}}  -> accepted"
+        );
+        entry(&text).0
+    };
+    let entries = [
+        line("1/2", 2, "0/0", "report.create", "second"),
+        line("1/3", 1, "1/9", "report.amend", "first"),
+    ];
+    let all: Vec<&Entry> = entries.iter().collect();
+    let record = fold(&all).expect("a record");
+    assert_eq!(record.shown_text("title").as_deref(), Some("second"));
+}
