@@ -121,8 +121,9 @@ impl AdmissionOracle {
         }
         for pos in entered {
             // What it waited for may have come back before it, or never have been lost.
-            let was_held_before = self.changes[pos].row.first.is_some();
-            if was_held_before && self.waiting.contains_key(pos) {
+            let kept = &self.changes[pos];
+            let is_held = kept.is_open() && kept.standing.verdict == Verdict::Held;
+            if is_held && kept.row.first.is_some() {
                 for need in self.look_again(*pos, received_ms, &mut ruled) {
                     self.release(need, received_ms, &mut ruled);
                 }
