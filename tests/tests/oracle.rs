@@ -5,12 +5,16 @@
 
 #[path = "oracle/cases.rs"]
 mod cases;
+#[path = "oracle/checks.rs"]
+mod checks;
 #[path = "oracle/departures.rs"]
 mod departures;
 #[path = "oracle/exchange.rs"]
 mod exchange;
 #[path = "oracle/forms.rs"]
 mod forms;
+#[path = "oracle/incidents.rs"]
+mod incidents;
 #[path = "oracle/phone.rs"]
 mod phone;
 #[path = "oracle/worked.rs"]

@@ -3,7 +3,6 @@
 use super::exchange::{Exchange, compare_rulings};
 use super::phone::Phone;
 use api_schema::enrolment::EnrolmentRequest;
-use api_schema::fork::ForkRequest;
 use api_schema::shapes::Base64Url;
 use bytes::Bytes;
 use server::clock::{Clock, FixedClock};
@@ -12,7 +11,7 @@ use server::ids::{Entropy, SeededEntropy};
 use server::service::Backend;
 use server::service::administration::AdminRequest;
 use server::service::district::District;
-use server::service::gridwork::{Gridwork, OpenOptions, district_path};
+use server::service::gridwork::{Gridwork, OpenOptions};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,24 +22,22 @@ use sync_core::wire::{Receipt, SyncResponse};
 use tempfile::TempDir;
 use tests::oracle::arrival::Status;
 use tests::oracle::log::{self, Row};
-use tests::oracle::{
-    AdmissionOracle, Arrival, Departure, FoldOracle, OracleRecord, Prediction, image,
-};
+use tests::oracle::{AdmissionOracle, Arrival, Departure, Prediction};
 use uuid::Uuid;
 
-const CODE: &str = "440399";
+pub const CODE: &str = "440399";
 /// 2026-06-01 08:00 in Shanghai.
 pub const START_MS: i64 = 1_780_272_000_000;
 
 /// The engine, the models, and the phones between them.
 pub struct World {
-    folder: TempDir,
+    pub folder: TempDir,
     pub clock: Arc<FixedClock>,
     entropy: Arc<SeededEntropy>,
-    gridwork: Option<Gridwork>,
+    pub gridwork: Option<Gridwork>,
     pub oracle: AdmissionOracle,
-    copy: Option<(AdmissionOracle, PathBuf)>,
-    copies: u32,
+    pub copy: Option<(AdmissionOracle, PathBuf)>,
+    pub copies: u32,
     pub district: DistrictId,
     pub dice: Dice,
     pub phones: Vec<Phone>,
@@ -148,7 +145,7 @@ impl World {
         world
     }
 
-    fn open(&mut self, restored: bool) {
+    pub fn open(&mut self, restored: bool) {
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let entropy: Arc<dyn Entropy> = Arc::clone(&self.entropy) as Arc<dyn Entropy>;
         let options = OpenOptions {
@@ -161,11 +158,11 @@ impl World {
         self.gridwork = Some(gridwork);
     }
 
-    fn engine(&self) -> &Gridwork {
+    pub fn engine(&self) -> &Gridwork {
         self.gridwork.as_ref().expect("the server is up")
     }
 
-    fn file(&self) -> Arc<District> {
+    pub fn file(&self) -> Arc<District> {
         Arc::clone(self.engine().district(None).expect("a district"))
     }
 
@@ -192,7 +189,7 @@ impl World {
         answer
     }
 
-    fn take_directory(&mut self) {
+    pub fn take_directory(&mut self) {
         for row in self.rows(self.oracle.head()) {
             match row {
                 Row::Directory(_, received_ms, body) => {
@@ -229,7 +226,7 @@ impl World {
         self.phones.push(phone);
     }
 
-    fn new_key(&mut self) -> SigningKey {
+    pub fn new_key(&mut self) -> SigningKey {
         let mut seed = [0; 32];
         for chunk in seed.chunks_mut(8) {
             chunk.copy_from_slice(&self.dice.next_u64().to_be_bytes());
@@ -369,139 +366,6 @@ impl World {
                 "ruling {} {:?}",
                 ruled.ruling, ruled.answer.verdict
             ));
-        }
-    }
-
-    /// Copies the server's file, as a back-up does.
-    pub async fn back_up(&mut self) {
-        self.copies += 1;
-        let to = self.folder.path().join(format!("copy-{}.db", self.copies));
-        self.admin(AdminRequest::Copy { to: to.clone() }).await;
-        self.copy = Some((self.oracle.clone(), to));
-    }
-
-    /// The server's disk is lost; the copy takes its place.
-    pub fn restore(&mut self) {
-        let Some((oracle, copy)) = self.copy.take() else {
-            return;
-        };
-        self.gridwork
-            .take()
-            .expect("it is up")
-            .close()
-            .expect("it closes");
-        let file = district_path(self.folder.path(), CODE);
-        for suffix in ["", "-wal", "-shm"] {
-            let path = PathBuf::from(format!("{}{suffix}", file.display()));
-            let _ = std::fs::remove_file(path);
-        }
-        std::fs::rename(&copy, &file).expect("the copy is there");
-        self.open(true);
-        self.oracle.restore(&oracle);
-        self.take_directory();
-        // Phones that were enrolled since are not known any more.
-        let state = self.file().state();
-        self.phones
-            .retain(|phone| state.directory.replica_by_id(phone.replica).is_some());
-        self.mark("restored");
-    }
-
-    /// A phone that was told of a fork goes on under a new name.
-    pub async fn continue_fork(&mut self, index: usize) {
-        let key = self.new_key();
-        let replica = self.new_id();
-        let public = key.verifying_key().to_bytes();
-        let phone = &self.phones[index];
-        let common = phone.received();
-        let hash = phone.hash_at(common);
-        let message = [
-            &phone.replica.as_bytes()[..],
-            &replica.as_bytes()[..],
-            &public[..],
-            &common.to_be_bytes()[..],
-            &hash.0[..],
-        ]
-        .concat();
-        let request = ForkRequest {
-            old_replica: phone.replica.0,
-            replica,
-            public_key: Base64Url(public),
-            last_common_seq: common,
-            last_common_hash: Base64Url(hash.0),
-            old_proof: Base64Url(phone.key.sign("gridwork/fork/1", &message).0),
-            proof: Base64Url(key.sign("gridwork/fork/1", &message).0),
-            device_label: None,
-        };
-        let answer = self.engine().fork(request).await;
-        if answer.is_err() {
-            let mark = self.oracle.mark(*self.phones[index].replica.as_bytes());
-            eprintln!("fork refused: {answer:?} common {common} mark {mark}");
-            self.mark("fork refused");
-            self.phones.remove(index);
-            return;
-        }
-        self.take_directory();
-        let district = self.district;
-        self.phones[index].go_on_as(district, ReplicaId(replica), key);
-        self.mark("fork continued");
-    }
-
-    /// Every record of the engine, read from its images.
-    pub fn engine_records(&self) -> BTreeMap<[u8; 16], OracleRecord> {
-        let district = self.file();
-        let state = district.state();
-        district
-            .read_here(|read| {
-                let view = district.view(read, &state);
-                let mut records = BTreeMap::new();
-                for number in 1..=read.last_record_no()? {
-                    let row = read.get_record_by_no(number)?;
-                    if row.pos.0 > 0 {
-                        let image = view.image_of(&row)?;
-                        let record = image::read(&image).expect("an image");
-                        records.insert(*row.id.as_bytes(), record);
-                    }
-                }
-                Ok(records)
-            })
-            .expect("the records can be read")
-    }
-
-    /// The fold of the engine's log, by the model; and the engine's records. Both must be alike.
-    pub fn check_records(&mut self) {
-        let entries = log::entries(&self.rows(0));
-        let folded = FoldOracle::records(&entries);
-        let engine = self.engine_records();
-        for (record, shown) in &engine {
-            assert_eq!(folded.get(record), Some(shown), "record {record:02x?}");
-        }
-        assert_eq!(folded.len(), engine.len());
-        assert_eq!(self.oracle.records(), folded);
-    }
-
-    /// What each person may see, by the model and by the engine.
-    pub fn check_scopes(&self) {
-        use sync_core::kinds::Kind;
-        use sync_core::scope::Scope;
-        let district = self.file();
-        let state = district.state();
-        let now_ms = self.clock.wall_ms();
-        for phone in &self.phones {
-            let engine = Scope::of(&state.directory, district.documents(), phone.person, now_ms);
-            let model = self.oracle.scope(phone.person.0, now_ms);
-            let desks = self.units.iter().map(|unit| Some(*unit)).chain([None]);
-            for desk in desks {
-                for unit in &self.units {
-                    for kind in Kind::ALL {
-                        assert_eq!(
-                            model.contains(kind.as_str(), *unit, desk),
-                            engine.contains(kind, UnitId(*unit), desk.map(UnitId)),
-                            "person {} {kind:?} unit {unit} desk {desk:?}",
-                            phone.person
-                        );
-                    }
-                }
-            }
         }
     }
 }
