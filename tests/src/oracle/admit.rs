@@ -109,16 +109,27 @@ impl AdmissionOracle {
 
     /// Takes the next directory entry in: the JSON that stands in the log, and when it came.
     pub fn directory(&mut self, body: &Value, received_ms: i64) {
+        self.readmit(body, received_ms, received_ms);
+    }
+
+    /// The same for the entry of a replica that enrolled after a copy from which the server was restored: the request
+    /// that brings its certificate brings this entry about, before its batch is looked at.
+    pub fn readmit(&mut self, body: &Value, received_ms: i64, first_enrolled_ms: i64) {
         self.next_place(received_ms);
         // An enrolment is the first contact: nothing was made before it.
         if let Some(replica) = self.people.apply(body) {
-            self.contacts.insert(replica, vec![(received_ms, 0)]);
+            self.contacts.insert(replica, vec![(first_enrolled_ms, 0)]);
         }
     }
 
     /// What a person may see at a time.
     pub fn scope(&self, person: u32, at_ms: i64) -> Scope {
         self.people.scope(&self.documents, person, at_ms)
+    }
+
+    /// Whether a replica is enrolled.
+    pub fn knows(&self, replica: ReplicaKey) -> bool {
+        self.people.replica(replica).is_some()
     }
 
     /// All roles that a person was ever given.

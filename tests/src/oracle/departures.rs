@@ -20,6 +20,10 @@ pub enum Departure {
     /// one when they made it, yet the engine says that they saw it. Case: seq 1 a step with `needs`, seq 2 another
     /// step, then what seq 1 needs.
     OwnLaterStepCountsAsSeen,
+    /// A release is a conflict or not by the whole fold; the engine judges it by what the record still shows, where a later
+    /// value of the same replica may be gone. Case: seq 1 an amendment of the title that waits, seq 2 another title,
+    /// somebody sees that and writes a third; seq 1 is released: the record shows one title, the verdict is conflict.
+    ReleaseForgetsOvertakenValues,
     /// A person lets in a change that is for another kind of record. Case: `visit.amend` on a report, admitted.
     WrongKindCanBeAdmitted,
     /// A held change that arrived before its replica was revoked is quarantined when it is released. Case: an early
@@ -39,12 +43,13 @@ pub enum Departure {
 
 impl Departure {
     /// All that are known of the engine at present.
-    pub const PRESENT: [Self; 11] = [
+    pub const PRESENT: [Self; 12] = [
         Self::GridHeadActsForAnyDesk,
         Self::NoteIsAlwaysProof,
         Self::ReopeningCountsFromTheLastStep,
         Self::SecondRequestIsASecondExtension,
         Self::OwnLaterStepCountsAsSeen,
+        Self::ReleaseForgetsOvertakenValues,
         Self::WrongKindCanBeAdmitted,
         Self::RevocationReachesBack,
         Self::NoReofferedMark,

@@ -129,3 +129,23 @@ fn a_change_is_repaired_once() {
     });
     assert_eq!((rule, engine), (1, 0));
 }
+
+/// Wang's first title waits, the second does not; Li has seen the second and writes a third; then the first is released.
+#[test]
+fn a_release_is_no_conflict_when_one_value_stands() {
+    let (rule, engine) = both(Departure::ReleaseForgetsOvertakenValues, |mut oracle| {
+        let title = |seq, title: &str, base, at_ms| {
+            let json = format!(r#"{{"title":"{title}"}}"#);
+            change(seq, "report.amend", &json, (1, base), at_ms)
+        };
+        let mut waits = title(2, "first", 0, 910);
+        waits.written.as_mut().expect("a header").needs = Some(Need::Change((LI, 2)));
+        let batch = vec![create(1, 900), waits, title(3, "second", 0, 920)];
+        arrive(&mut oracle, &arrival(WANG, 1_000, batch));
+        let third = title(1, "third", oracle.head(), 1_100);
+        let comment = change(2, "report.comment", r#"{"text":"so"}"#, (0, 0), 1_110);
+        let said = arrive(&mut oracle, &arrival(LI, 1_200, vec![third, comment]));
+        said.rulings[0].answer.verdict
+    });
+    assert_eq!((rule, engine), (Verdict::Accepted, Verdict::Conflict));
+}

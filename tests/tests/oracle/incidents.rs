@@ -37,10 +37,6 @@ impl World {
         self.open(true);
         self.oracle.restore(&oracle);
         self.take_directory();
-        // Phones that were enrolled since are not known any more.
-        let state = self.file().state();
-        self.phones
-            .retain(|phone| state.directory.replica_by_id(phone.replica).is_some());
         self.mark("restored");
     }
 
@@ -70,17 +66,19 @@ impl World {
             proof: Base64Url(key.sign("gridwork/fork/1", &message).0),
             device_label: None,
         };
-        let answer = self.engine().fork(request).await;
-        if answer.is_err() {
-            let mark = self.oracle.mark(*self.phones[index].replica.as_bytes());
-            eprintln!("fork refused: {answer:?} common {common} mark {mark}");
-            self.mark("fork refused");
-            self.phones.remove(index);
-            return;
-        }
+        let answer = match self.engine().fork(request).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                eprintln!("fork refused: {error:?}");
+                self.mark("fork refused");
+                self.phones.remove(index);
+                return;
+            }
+        };
         self.take_directory();
         let district = self.district;
-        self.phones[index].go_on_as(district, ReplicaId(replica), key);
+        let id = ReplicaId(replica);
+        self.phones[index].go_on_as(district, id, key, answer.certificate);
         self.mark("fork continued");
     }
 }

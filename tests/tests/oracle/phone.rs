@@ -34,6 +34,8 @@ pub struct Phone {
     pub replica: ReplicaId,
     /// Its key.
     pub key: SigningKey,
+    /// The server's word that it enrolled.
+    pub certificate: Vec<u8>,
     /// Everything made on it.
     pub chain: Vec<Own>,
     /// The last change that an answer told of.
@@ -56,8 +58,15 @@ pub struct Phone {
 
 impl Phone {
     /// A fresh phone.
-    pub fn new(person: PersonId, replica: ReplicaId, key: SigningKey, dice: &mut Dice) -> Self {
+    pub fn new(
+        person: PersonId,
+        replica: ReplicaId,
+        key: SigningKey,
+        certificate: Vec<u8>,
+        dice: &mut Dice,
+    ) -> Self {
         Self {
+            certificate,
             person,
             replica,
             key,
@@ -139,6 +148,7 @@ impl Phone {
         from: u64,
         count: usize,
         sent_at: Evidence,
+        is_known: bool,
     ) -> Vec<u8> {
         self.request_no += 1;
         let mut batch = BatchWriter::default();
@@ -186,7 +196,10 @@ impl Phone {
             page_bytes_max: 0,
             image_version: 1,
             app: "oracle".into(),
-            certificate: Vec::new(),
+            certificate: match is_known {
+                true => Vec::new(),
+                false => self.certificate.clone(),
+            },
         };
         request.encode(&batch.finish(), &self.key)
     }
@@ -211,7 +224,14 @@ impl Phone {
     }
 
     /// Goes on under a new name with what has no receipt.
-    pub fn go_on_as(&mut self, district: DistrictId, replica: ReplicaId, key: SigningKey) {
+    pub fn go_on_as(
+        &mut self,
+        district: DistrictId,
+        replica: ReplicaId,
+        key: SigningKey,
+        certificate: Vec<u8>,
+    ) {
+        self.certificate = certificate;
         let common = self.received();
         let old = std::mem::replace(&mut self.replica, replica);
         self.key = key;

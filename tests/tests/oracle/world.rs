@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use sync_core::change::SigningKey;
 use sync_core::ids::{DistrictId, PersonId, Pos, RecordId, ReplicaId, UnitId};
-use sync_core::wire::{Receipt, SyncResponse};
+use sync_core::wire::{EnrolmentCertificate, Receipt, SyncResponse};
 use tempfile::TempDir;
 use tests::oracle::arrival::Status;
 use tests::oracle::log::{self, Row};
@@ -220,9 +220,10 @@ impl World {
             device_label: None,
             continues: None,
         };
-        self.engine().enrol(request).await.expect("an enrolment");
+        let answer = self.engine().enrol(request).await.expect("an enrolment");
         self.take_directory();
-        let phone = Phone::new(person, ReplicaId(replica), key, &mut self.dice);
+        let id = ReplicaId(replica);
+        let phone = Phone::new(person, id, key, answer.certificate, &mut self.dice);
         self.phones.push(phone);
     }
 
@@ -243,10 +244,16 @@ impl World {
     pub async fn sync(&mut self, index: usize, from: u64, count: usize, is_carried: bool) {
         let sent_at = self.phones[index].clocks(self.clock.wall_ms(), self.clock.monotonic_ms());
         let district = self.district;
-        let bytes = self.phones[index].request(district, from, count, sent_at);
-        let before = self.oracle.head();
+        let is_known = self.oracle.knows(*self.phones[index].replica.as_bytes());
+        let phone = &mut self.phones[index];
+        let bytes = phone.request(district, from, count, sent_at, is_known);
+        let mut before = self.oracle.head();
         let answer = self.engine().sync(Bytes::from(bytes.clone())).await;
         let response = SyncResponse::decode(&answer.expect("an answer")).expect("a response");
+        if !is_known {
+            self.readmit(index);
+            before = self.oracle.head();
+        }
         let arrival = Arrival::read(&bytes, district, response.received_ms, |receipt| {
             self.is_genuine(receipt)
         })
@@ -274,6 +281,19 @@ impl World {
             phone.take(&response, head);
             phone.skew_ms = response.received_ms - sent_at.wall_ms;
         }
+    }
+
+    /// The entry that a certificate brought about, before the batch that came with it.
+    fn readmit(&mut self, index: usize) {
+        let certificate = EnrolmentCertificate::decode(&self.phones[index].certificate)
+            .expect("the server's own word");
+        let rows = self.rows(self.oracle.head());
+        let Some(Row::Directory(_, received_ms, body)) = rows.first() else {
+            panic!("no model was told of {rows:?}");
+        };
+        let first_ms = certificate.received_ms.min(*received_ms);
+        self.oracle.readmit(body, *received_ms, first_ms);
+        self.mark("readmitted");
     }
 
     fn is_genuine(&self, receipt: &Receipt) -> bool {
