@@ -86,6 +86,10 @@ async fn step(world: &mut World) {
 async fn revoke(world: &mut World, index: usize) {
     use server::service::administration::AdminRequest;
     let (person, replica) = (world.phones[index].person, world.phones[index].replica);
+    // A replica that a restore forgot cannot be revoked until it comes back.
+    if !world.oracle.knows(*replica.as_bytes()) {
+        return;
+    }
     world.admin(AdminRequest::RevokeReplica { replica }).await;
     // What it still has it may hand in.
     send(world, index, true).await;
