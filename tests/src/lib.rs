@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod engine;
+pub mod oracle;
 pub mod sim;
 pub mod small_log;
 pub mod worked_conflicts;

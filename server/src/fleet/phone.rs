@@ -8,7 +8,9 @@ use api_schema::shapes::Base64Url;
 use sync_core::change::{
     BatchWriter, Hash, Header, Part, PartClass, SigningKey, change_hash, hash_parts,
 };
-use sync_core::ids::{DistrictId, DocumentsVersion, Epoch, LogPlace, RecordId, ReplicaId, Seq, UnitId};
+use sync_core::ids::{
+    DistrictId, DocumentsVersion, Epoch, LogPlace, RecordId, ReplicaId, Seq, UnitId,
+};
 use sync_core::replica::READS_VERSION;
 use sync_core::time::Evidence;
 use sync_core::wire::{Cursor, PROTOCOL, SyncRequest, SyncResponse};

@@ -12,7 +12,7 @@ use sync_core::digest::SetDigest;
 use sync_core::directory::{Directory, DirectoryChange};
 use sync_core::documents::Documents;
 use sync_core::entry::{EntryKind, Ruling, RulingKind, chained_body, log_hash};
-use sync_core::ids::{PersonId, Pos, ScopeVersion, UnitId};
+use sync_core::ids::{Epoch, PersonId, Pos, ScopeVersion, UnitId};
 use sync_core::kinds::Kind;
 use sync_core::merge::RecordState;
 use sync_core::scope::Scope;
@@ -22,6 +22,15 @@ const PEOPLE_LOST_MAX: u32 = 10_000;
 
 /// Numbers of scope versions that an epoch has for a person before it comes to those of the next.
 const SCOPE_VERSIONS_AN_EPOCH: u32 = 1 << 12;
+
+/// The first number that an epoch gives to a scope. A restored server must not give a number again that it gave before: a
+/// phone would take the new scope for the one that it knows.
+pub(super) fn first_scope_version(epoch: Epoch) -> u32 {
+    let before = epoch.0.saturating_sub(1);
+    before
+        .saturating_mul(SCOPE_VERSIONS_AN_EPOCH)
+        .saturating_add(1)
+}
 
 /// What the writer knows between groups. A group works on a copy, which takes the original's place after the commit.
 #[derive(Clone, Debug)]
@@ -356,13 +365,8 @@ impl<'a> LogWriter<'a> {
             Some((version, stored)) if stored == bytes => version,
             last => {
                 let next = last.map_or(0, |(version, _)| version.0) + 1;
-                // A restored server must not give a number again that it gave before: a phone would take the new scope
-                // for the one that it knows.
-                let epoch = self.state.facts.epoch().0.0;
-                let first = epoch
-                    .saturating_sub(1)
-                    .saturating_mul(SCOPE_VERSIONS_AN_EPOCH);
-                let version = ScopeVersion(next.max(first + 1));
+                let first = first_scope_version(self.state.facts.epoch().0);
+                let version = ScopeVersion(next.max(first));
                 self.write.insert_scope(person, version, &bytes)?;
                 version
             }

@@ -2,6 +2,7 @@
 
 use super::fault::FaultKind;
 use super::log::Pass;
+use crate::service::log_writer::first_scope_version;
 use crate::store::StoreError;
 use crate::store::sqlite::TABLES;
 use sync_core::change::Hash;
@@ -148,11 +149,17 @@ impl Pass<'_> {
 
     fn check_scopes(&mut self) -> Result<(), StoreError> {
         let (read, directory, findings) = (self.read, &self.directory, &mut self.findings);
+        let firsts: Vec<u32> = (self.facts.epochs.iter())
+            .map(|(epoch, _)| first_scope_version(*epoch))
+            .collect();
         let mut last = (PersonId(0), ScopeVersion(0));
         read.scan_scopes(|person, version, bytes| {
-            let expected = if person == last.0 { last.1.0 + 1 } else { 1 };
+            let before = if person == last.0 { last.1.0 } else { 0 };
+            // The next number, or the first of a later epoch.
+            let follows =
+                version.0 == before + 1 || (version.0 > before && firsts.contains(&version.0));
             let whole = Scope::decode(bytes).is_ok_and(|scope| scope.encode() == bytes);
-            if !whole || version.0 != expected || !directory.has_person(person) {
+            if !whole || !follows || !directory.has_person(person) {
                 let row = format!("{person}/{version}");
                 findings.note(None, "scope", row, FaultKind::Damaged, "");
             }

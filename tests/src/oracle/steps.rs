@@ -1,0 +1,250 @@
+//! Whether a step of a workflow, or a move to another unit, applies: by the tables of the documents and their guards.
+
+use super::departures::{Departure, Departures};
+use super::documents::{Documents, Step};
+use super::fold::{OracleRecord, Taken, saw};
+use super::people::{Grant, People};
+use super::plain::{Entry, Problem, Stamp};
+
+/// What a step is judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempted<'a> {
+    /// The documents in force.
+    pub documents: &'a Documents,
+    /// Units and roles.
+    pub people: &'a People,
+    /// Where the engine is followed.
+    pub departures: &'a Departures,
+    /// The record before the step.
+    pub record: &'a OracleRecord,
+    /// The step as it would be entered.
+    pub entry: &'a Entry,
+    /// The grants by which its author may author it.
+    pub grants: &'a [Grant],
+}
+
+impl Attempted<'_> {
+    fn departs(&self, departure: Departure) -> bool {
+        self.departures.contains(&departure)
+    }
+
+    fn has_seen(&self, step: &Taken) -> bool {
+        let is_own = step.stamp.replica == self.entry.stamp.replica;
+        saw(self.entry, &step.stamp)
+            || (is_own && self.departs(Departure::OwnLaterStepCountsAsSeen))
+    }
+
+    /// The steps that entered a state.
+    fn into<'a>(&'a self, state: &'a str) -> impl Iterator<Item = &'a Taken> {
+        self.record
+            .steps
+            .iter()
+            .filter(move |step| step.states.as_ref().is_some_and(|(_, to)| to == state))
+    }
+}
+
+fn problem(code: &str, field: &str) -> Problem {
+    (code.to_owned(), field.to_owned())
+}
+
+/// Why a step to a state does not apply; nothing when it does.
+pub fn failing(attempted: &Attempted<'_>, to: &str) -> Option<Problem> {
+    let record = attempted.record;
+    let state = record.state.as_deref().unwrap_or_default();
+    let has_moved_on = record
+        .last_step()
+        .is_some_and(|step| !attempted.has_seen(step));
+    if has_moved_on {
+        return Some(problem("state_moved_on", ""));
+    }
+    let Some(step) = attempted.documents.step(&record.kind, state, to) else {
+        return Some(problem("transition_not_allowed", "to"));
+    };
+    let grants: Vec<&Grant> = attempted
+        .grants
+        .iter()
+        .filter(|grant| step.roles.contains(&grant.role))
+        .collect();
+    if grants.is_empty() {
+        return Some(problem("right_missing", ""));
+    }
+    let fields = attempted.entry.fields.as_ref();
+    for name in &step.needs {
+        if fields.is_none_or(|fields| !fields.contains_key(name)) {
+            return Some(problem("field_needed_for_transition", name));
+        }
+    }
+    step.guards
+        .iter()
+        .find_map(|guard| failing_guard(attempted, step, &grants, guard))
+}
+
+/// Why a move does not apply; nothing when it does.
+pub fn failing_move(attempted: &Attempted<'_>, to: u32) -> Option<Problem> {
+    let has_moved_on = attempted
+        .record
+        .last_move()
+        .is_some_and(|step| !attempted.has_seen(step));
+    if has_moved_on {
+        return Some(problem("state_moved_on", ""));
+    }
+    if !attempted.people.has_unit(to) {
+        return Some(problem("unknown_choice", "unit"));
+    }
+    None
+}
+
+/// The problem of a guard that does not hold.
+fn failing_guard(
+    attempted: &Attempted<'_>,
+    step: &Step,
+    grants: &[&Grant],
+    guard: &str,
+) -> Option<Problem> {
+    let record = attempted.record;
+    let person = attempted.entry.stamp.person;
+    let fields = attempted.entry.fields.clone().unwrap_or_default();
+    let has_role = |codes: &[&str]| {
+        grants
+            .iter()
+            .any(|grant| codes.contains(&grant.role.as_str()))
+    };
+    let is_by_or_for = |stamp: &Stamp| stamp.person == person || stamp.whose == Some(person);
+    let did = |states: &[&str]| {
+        states.iter().any(|state| {
+            attempted
+                .into(state)
+                .any(|taken| is_by_or_for(&taken.stamp))
+        })
+    };
+    let is_author = record.created.as_ref().is_some_and(is_by_or_for);
+    let needed = |name: &str| problem("field_needed_for_transition", name);
+    let not_allowed = problem("transition_not_allowed", "");
+    let not_verify = problem("handler_may_not_verify", "");
+    let (holds, otherwise) = match guard {
+        "proof" => (is_proved(attempted, step), needed("proof")),
+        "category_allows_self_handling" => (allows_self_handling(attempted), not_allowed),
+        "own_report" => (is_author || has_role(&["duty_desk"]), not_allowed),
+        "own_claim" => (is_author, not_allowed),
+        "reporter_verifier_or_desk" => (
+            is_author || has_role(&["verifier", "duty_desk"]),
+            not_allowed,
+        ),
+        "own_desk" => (acts_for_desk(attempted, grants), not_allowed),
+        "merge_target_is_another_report" => {
+            let own = uuid::Uuid::from_bytes(attempted.entry.record).to_string();
+            let target = fields
+                .get("merged_into")
+                .and_then(|raw| serde_json::from_str::<String>(raw).ok());
+            (target.as_ref() != Some(&own), needed("merged_into"))
+        }
+        "once" => (
+            attempted.into(&step.to).next().is_none(),
+            problem("only_once", ""),
+        ),
+        "within_10_days" => (is_within_days_of_closing(attempted, guard), not_allowed),
+        "answer_is_whole" => {
+            let name = if is_granted(&fields) {
+                "due_ms"
+            } else {
+                "reason"
+            };
+            (fields.contains_key(name), needed(name))
+        }
+        "second_extension_by_district" => (
+            is_first_extension(attempted) || has_role(&["district_lead"]),
+            not_allowed,
+        ),
+        "verifier_is_not_handler" => (!did(&["SELF_DONE", "IN_PROGRESS", "FEEDBACK"]), not_verify),
+        "verifier_is_not_registrar" => (!did(&["REGISTERED"]), not_verify),
+        "verifier_is_not_author" => (!is_author, not_verify),
+        "confirmer_is_not_doer" => (!did(&["DONE"]), not_verify),
+        "reviewer_is_not_claimant" => (!is_author, not_allowed),
+        "not_the_earlier_reviewer" => (!did(&["GRANTED", "REFUSED"]), not_allowed),
+        // These need the working calendar, which no document holds yet: they hold.
+        "within_1_working_day"
+        | "within_5_working_days"
+        | "extension_within_15_working_days"
+        | "retention_over" => return None,
+        _ => panic!("BUG: a document names a guard that no oracle knows: {guard}"),
+    };
+    (!holds).then_some(otherwise)
+}
+
+/// At least one attachment; or words, where the category does not require one. What was solved on the spot needs one.
+fn is_proved(attempted: &Attempted<'_>, step: &Step) -> bool {
+    let fields = attempted.entry.fields.clone().unwrap_or_default();
+    let names_one = fields
+        .get("proof")
+        .and_then(|raw| serde_json::from_str::<Vec<String>>(raw).ok())
+        .is_some_and(|list| !list.is_empty());
+    let category = attempted.record.shown_text("category").unwrap_or_default();
+    let category = attempted.documents.categories.get(&category);
+    let is_required =
+        step.to == "SELF_DONE" || category.is_some_and(|category| category.proof_is_required);
+    let words_do = !is_required || attempted.departs(Departure::NoteIsAlwaysProof);
+    names_one || (words_do && fields.contains_key("note"))
+}
+
+/// A category that the catalogue does not have is no reason to refuse.
+fn allows_self_handling(attempted: &Attempted<'_>) -> bool {
+    let category = attempted.record.shown_text("category").unwrap_or_default();
+    attempted
+        .documents
+        .categories
+        .get(&category)
+        .is_none_or(|category| category.self_handled_allowed)
+}
+
+/// Days count from the last step to `CLOSED`.
+fn is_within_days_of_closing(attempted: &Attempted<'_>, guard: &str) -> bool {
+    let key = (attempted.record.kind.clone(), guard.to_owned());
+    let days = attempted.documents.days.get(&key).copied().unwrap_or(0);
+    let closed = if attempted.departs(Departure::ReopeningCountsFromTheLastStep) {
+        attempted.record.last_step()
+    } else {
+        attempted.into("CLOSED").last()
+    };
+    let closed_ms = closed.map_or(0, |step| step.stamp.time_ms);
+    attempted.entry.stamp.time_ms <= closed_ms + days * 24 * 3_600_000
+}
+
+fn is_granted(fields: &super::plain::Fields) -> bool {
+    fields
+        .get("granted")
+        .is_some_and(|raw| serde_json::from_str(raw).unwrap_or(false))
+}
+
+/// Whether this is no second extension.
+fn is_first_extension(attempted: &Attempted<'_>) -> bool {
+    if attempted.departs(Departure::SecondRequestIsASecondExtension) {
+        return attempted.into("EXT_ASKED").count() < 2;
+    }
+    let was_granted = attempted
+        .record
+        .steps
+        .iter()
+        .filter(|step| {
+            let from = step.states.as_ref().map(|(from, _)| from.as_str());
+            from == Some("EXT_ASKED")
+        })
+        .any(|step| is_granted(&step.fields));
+    let fields = attempted.entry.fields.clone().unwrap_or_default();
+    !was_granted || !is_granted(&fields)
+}
+
+/// Who acts as a handler, worker or grid head does so for the unit that is the desk of the case.
+fn acts_for_desk(attempted: &Attempted<'_>, grants: &[&Grant]) -> bool {
+    grants.iter().any(|grant| {
+        let is_bound = match grant.role.as_str() {
+            "department_handler" | "worker" => true,
+            "grid_head" => !attempted.departs(Departure::GridHeadActsForAnyDesk),
+            _ => false,
+        };
+        let is_desk = attempted
+            .record
+            .desk
+            .is_some_and(|desk| attempted.people.is_within(desk, grant.unit));
+        !is_bound || is_desk
+    })
+}
