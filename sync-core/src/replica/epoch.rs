@@ -34,6 +34,13 @@ pub(super) fn begin(work: &mut Work<'_>, response: &SyncResponse) -> Result<(), 
             record::mark_stale(work.connection, record, complete)?;
         }
     }
+    // A copy that is kept outside the scope has a place that says nothing any more: were the record to come into the scope,
+    // it would pass for one that is up to date.
+    work.connection
+        .prepare_cached(
+            "UPDATE record SET frozen = 1 WHERE image IS NOT NULL AND in_scope = 0 AND pos > ?1",
+        )?
+        .execute([start.0 as i64])?;
     for record in receipts::forget_rulings_above(work.connection, start)? {
         work.touched.insert(record);
         work.with_overlay.insert(record);

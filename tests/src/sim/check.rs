@@ -77,8 +77,11 @@ impl World {
                     phone.session.is_waiting()
                 ));
             } else if !phone.revoked && !self.holds_its_scope(index) {
+                let (held, expected) = (replica.digest().ok(), self.expected_digest(index));
                 found.push(format!(
-                    "phone {index} ({condition:?}) does not hold its scope"
+                    "phone {index} ({condition:?}) does not hold its scope: {held:?} for {expected:?}, cursor {:?}, scope {:?}",
+                    replica.cursor(),
+                    replica.scope()
                 ));
             }
         }
