@@ -4,6 +4,7 @@ use crate::store::StoreError;
 use crate::store::sqlite::{
     Contact, DistrictFacts, DistrictRead, EntryRow, RecordRow, WaitKey, earliest_contact_ms,
 };
+use sync_core::canary::{Canary, is_awake};
 use sync_core::change::{ChangeId, FramedChange, Header, Needs, Part, PartClass};
 use sync_core::decide::{Context, Decision, Prepared, admit, prepare};
 use sync_core::directory::{Directory, Replica};
@@ -172,7 +173,7 @@ impl LogView<'_> {
     }
 
     fn needs_in_force(&self, header: &Header) -> Result<bool, StoreError> {
-        match header.needs {
+        match header.needs.filter(|_| !is_awake(Canary::NeedsIgnored)) {
             None => Ok(true),
             Some(Needs::Record(record)) => {
                 let row = self
@@ -222,7 +223,7 @@ impl LogView<'_> {
     /// Whether the change that this one repeats is in the log: under its own name, or repeated before. A change that is
     /// looked at again is not its own repeat.
     fn origin_admitted(&self, header: &Header, own: Option<Pos>) -> Result<bool, StoreError> {
-        let Some(origin) = header.origin else {
+        let Some(origin) = header.origin.filter(|_| !is_awake(Canary::OriginForgotten)) else {
             return Ok(false);
         };
         if self

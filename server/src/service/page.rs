@@ -4,6 +4,7 @@ use super::context::{LogView, read_ruling};
 use crate::store::StoreError;
 use crate::store::sqlite::{EntryRow, RecordRow};
 use std::collections::BTreeSet;
+use sync_core::canary::{Canary, is_awake};
 use sync_core::change::Hash;
 use sync_core::digest::SetDigest;
 use sync_core::entry::EntryKind;
@@ -166,7 +167,8 @@ impl PageWriter<'_> {
     }
 
     fn sees(&self, row: &RecordRow) -> bool {
-        self.request.scope.contains(row.kind, row.unit, row.desk)
+        is_awake(Canary::ScopeFilterMissing)
+            || self.request.scope.contains(row.kind, row.unit, row.desk)
     }
 
     fn write_image(&mut self, row: &RecordRow) -> Result<(), StoreError> {
@@ -220,6 +222,11 @@ impl PageWriter<'_> {
     fn write_log(&mut self, after: Pos, head: Pos) -> Result<(Pos, bool), StoreError> {
         let mut last = after;
         let mut scanned = 0;
+        let after = if is_awake(Canary::CursorOffByOne) {
+            after.next()
+        } else {
+            after
+        };
         self.view
             .read
             .scan_entries(after, limits::PAGE_SCAN_MAX, |entry| {
@@ -322,6 +329,6 @@ impl PageWriter<'_> {
         unit: sync_core::ids::UnitId,
         desk: Option<sync_core::ids::UnitId>,
     ) -> bool {
-        self.request.scope.contains(row.kind, unit, desk)
+        !is_awake(Canary::LeaveForgotten) && self.request.scope.contains(row.kind, unit, desk)
     }
 }

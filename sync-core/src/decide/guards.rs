@@ -1,6 +1,7 @@
 //! The named conditions of transition tables.
 
 use super::rights::Right;
+use crate::canary::{Canary, is_awake};
 use crate::directory::Directory;
 use crate::documents::{Documents, Transition};
 use crate::ids::PersonId;
@@ -58,6 +59,9 @@ pub(super) struct Attempted<'a> {
 
 /// The first condition of the step that does not hold, as a problem; `None` when all hold.
 pub(super) fn check(attempted: &Attempted<'_>) -> Option<Problem> {
+    if is_awake(Canary::GuardsIgnored) {
+        return None;
+    }
     let missing = attempted
         .step
         .requires

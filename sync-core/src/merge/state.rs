@@ -2,6 +2,7 @@
 //! that tables hold and pages carry.
 
 use super::{Act, Event, Stamp};
+use crate::canary::{Canary, is_awake};
 use crate::ids::{LogPlace, Pos, UnitId};
 use crate::kinds::Kind;
 use crate::limits;
@@ -261,7 +262,9 @@ impl RecordState {
                 .expect("BUG: a write without a stamp in a record without a maker");
             let own = old.replica == stamp.replica;
             late |= own && old.seq > stamp.seq;
-            if old.seen_from(base) || (own && old.seq < stamp.seq) {
+            let seen = old.seen_from(base) || is_awake(Canary::UnseenValuesReplaced);
+            let dropped = is_awake(Canary::EqualStampDropped) && old.time_ms == stamp.time_ms;
+            if seen || dropped || (own && old.seq < stamp.seq) {
                 write.fields.retain(|name| !fields.has(name));
             }
         }

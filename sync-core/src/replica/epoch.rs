@@ -3,6 +3,7 @@
 use super::apply::Work;
 use super::own::Own;
 use super::{ApplyError, fork, receipts, record};
+use crate::canary::{Canary, is_awake};
 use crate::ids::Pos;
 use crate::wire::SyncResponse;
 use rusqlite::params;
@@ -75,6 +76,9 @@ pub(super) fn offer_again_above(
     work: &mut Work<'_>,
     response: &SyncResponse,
 ) -> Result<(), ApplyError> {
+    if is_awake(Canary::OfferForgotten) {
+        return Ok(());
+    }
     let mut statement = work.connection.prepare_cached(
         "UPDATE own SET again = 1, settled = 0 WHERE chain = ?1 AND seq > ?2 AND answer IS NOT NULL AND again = 0
          RETURNING record",

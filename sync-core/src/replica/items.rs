@@ -3,6 +3,7 @@
 use super::apply::Work;
 use super::record::{self, Columns, Row, Stored};
 use super::{ApplyError, ReplicaError, purge};
+use crate::canary::{Canary, is_awake};
 use crate::change::Header;
 use crate::ids::{LogPlace, RecordId};
 use crate::kinds::KnownIntents;
@@ -105,7 +106,10 @@ impl Progress {
         header: Header,
     ) -> Result<(), ApplyError> {
         let holds = !matches!(self.content, Content::Nothing);
-        let is_held = holds && !self.frozen && entry.place.pos <= self.place.pos;
+        let is_held = holds
+            && !self.frozen
+            && entry.place.pos <= self.place.pos
+            && !is_awake(Canary::AppliedTwice);
         if self.leaves || self.stale || is_held {
             return Ok(());
         }

@@ -4,6 +4,7 @@ use super::apply::Work;
 use super::meta::{Condition, Meta};
 use super::record::{self, Columns};
 use super::{Replica, ReplicaError};
+use crate::canary::{Canary, is_awake};
 use crate::ids::RecordId;
 use rusqlite::{Connection, params};
 
@@ -23,6 +24,13 @@ pub enum Wipe {
 
 /// Whether own work on a record still waits: then its copy stays, frozen.
 fn is_pending(connection: &Connection, record: RecordId) -> Result<bool, rusqlite::Error> {
+    if is_awake(Canary::PurgeTakesUnsent) {
+        connection.execute(
+            "UPDATE own SET standing = 2, answer = x'0100' WHERE record = ?1 AND answer IS NULL",
+            [&record.as_bytes()[..]],
+        )?;
+        return Ok(false);
+    }
     connection
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM own WHERE record = ?1 AND dismissed = 0
@@ -170,7 +178,7 @@ impl Replica {
             [],
             |row| row.get(0),
         )?;
-        if unsent > 0 {
+        if unsent > 0 && !is_awake(Canary::WipeTakesUnsent) {
             return Ok(Wipe::Waits {
                 unsent: unsent as u64,
             });

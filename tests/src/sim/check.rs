@@ -12,7 +12,7 @@ use sync_core::entry::{EntryKind, RulingKind};
 use sync_core::ids::{Pos, RecordId};
 use sync_core::kinds::Kind;
 use sync_core::scope::Scope;
-use sync_core::verdict::{Verdict, encode_answers};
+use sync_core::verdict::{Marks, Verdict, encode_answers};
 
 /// Rounds in which everybody talks; what needs more is stuck.
 const ROUNDS_MAX: usize = 12;
@@ -236,6 +236,34 @@ impl World {
             }
         }
         for text in lost {
+            self.violation(text);
+        }
+        self.check_counted_once(entries);
+    }
+
+    /// Nothing has its effect twice, whoever repeats it.
+    fn check_counted_once(&mut self, entries: &[EntryRow]) {
+        let mut seen = BTreeMap::new();
+        let mut twice = Vec::new();
+        for entry in entries
+            .iter()
+            .filter(|entry| entry.kind == EntryKind::Change)
+        {
+            let repeats = entry.answer.marks.has(Marks::REPEAT);
+            if !entry.answer.verdict.is_in_force() || repeats {
+                continue;
+            }
+            for mark in collect(entry.body.as_deref().unwrap_or_default()).into_keys() {
+                let is_mark = mark.starts_with('m') && mark.ends_with('#');
+                if is_mark && let Some(first) = seen.insert(mark.to_owned(), entry.pos) {
+                    twice.push(format!(
+                        "{mark} counts at {first} and again at {}",
+                        entry.pos
+                    ));
+                }
+            }
+        }
+        for text in twice {
             self.violation(text);
         }
     }

@@ -253,12 +253,19 @@ impl World {
                     return false;
                 }
                 phone.diverged |= applied.diverged;
+                let differs = applied.repairs;
                 let holds = replica.counts().map_or(0, |counts| counts.records);
                 if applied.left > 0 {
                     self.mark("scope_lost");
                     if holds + applied.left > before {
                         self.mark("frozen_copy");
                     }
+                }
+                // Repairs would mend it, and hide what went wrong before.
+                if differs {
+                    self.violation(format!(
+                        "phone {index} found that it differs from the server"
+                    ));
                 }
                 self.note_taken(index, answer);
                 self.wipe(index);
@@ -539,8 +546,19 @@ impl World {
             Ok(Wipe::Waits { .. }) => self.mark("revoked_handed_in"),
             Ok(Wipe::Wiped) => {
                 phone.gone = true;
+                let taken = phone.holds.iter().find(|number| {
+                    let made = &self.made[**number];
+                    made.is_certain && made.acknowledged.is_none()
+                });
+                let taken = taken.map(|number| self.made[*number].mark.clone());
+                let phone = &mut self.phones[index];
                 // What a restored server then misses, this phone cannot bring back.
                 phone.holds.clear();
+                if let Some(mark) = taken {
+                    self.violation(format!(
+                        "the wipe of phone {index} took unsent work: {mark}"
+                    ));
+                }
                 self.mark("wiped");
             }
             Err(error) => self.phone_failed(index, &error),
