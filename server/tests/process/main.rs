@@ -1,5 +1,6 @@
 //! Real processes over loopback: kills between commit and reply, second servers, newer files, operators' mistakes.
 
+mod backup;
 mod phone;
 mod server;
 
