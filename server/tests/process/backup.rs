@@ -355,7 +355,8 @@ fn a_backup_that_was_damaged_or_changed_is_refused_and_touches_nothing() {
     let backup = outside.path().join("backup");
     assert!(back_up(data.path(), &backup).success);
     let target = outside.path().join("target");
-    let damages: [(&str, fn(Vec<u8>) -> Vec<u8>, &str); 8] = [
+    type Damage = fn(Vec<u8>) -> Vec<u8>;
+    let damages: [(&str, Damage, &str); 8] = [
         (
             "districts/440399.db",
             flip_middle,

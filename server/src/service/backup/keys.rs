@@ -169,7 +169,12 @@ mod tests {
             ("seed".into(), KeyCell::Bytes(seed.clone())),
         ]);
         let right = phrase("正确的口令一定要够长才行吧");
-        let file = seal(&[row.clone()], &right, "manifest", &SeededEntropy::new(1));
+        let file = seal(
+            std::slice::from_ref(&row),
+            &right,
+            "manifest",
+            &SeededEntropy::new(1),
+        );
         assert!(!String::from_utf8_lossy(&file).contains(&seed));
         assert_eq!(open(&file, &right, "manifest").expect("opens"), [row]);
         let wrong = phrase("another passphrase\n");
