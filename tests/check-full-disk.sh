@@ -10,6 +10,7 @@ server=""
 finish() {
     [ -z "$server" ] || kill "$server" 2>/dev/null || true
     [ -z "$server" ] || wait "$server" 2>/dev/null || true
+    umount "$place/backups" 2>/dev/null || true
     umount "$place" 2>/dev/null || true
     rmdir "$place" 2>/dev/null || true
 }
@@ -49,4 +50,18 @@ kill -0 "$server" || { echo "the server died of a full disk"; exit 1; }
 rm "$place/ballast"
 [ "$(status /readyz)" = 200 ] || { echo "did not resume: $(status /readyz)"; exit 1; }
 "$gridwork" admin --data "$place/data" add-person --name "又一人" >/dev/null
-echo "refused while full, resumed with room"
+
+# A backup to a full disk says so, leaves nothing behind and disturbs nobody; with room it works.
+mkdir "$place/backups"
+mount -t tmpfs -o size=64k tmpfs "$place/backups"
+export GRIDWORK_BACKUP_PASSPHRASE="a long passphrase"
+if "$gridwork" backup --data "$place/data" --to "$place/backups/one" --json >"$place/refused"; then
+    echo "a backup went into a full disk"; exit 1
+fi
+grep -q '"backup.error.full"' "$place/refused" || { echo "not told that the disk is full: $(cat "$place/refused")"; exit 1; }
+[ -z "$(ls -A "$place/backups")" ] || { echo "left behind: $(ls -A "$place/backups")"; exit 1; }
+[ "$(status /readyz)" = 200 ] || { echo "the server suffered from a full backup disk"; exit 1; }
+mount -o remount,size=16m "$place/backups"
+"$gridwork" backup --data "$place/data" --to "$place/backups/one" --json >/dev/null
+"$gridwork" restore --from "$place/backups/one" --check --json >/dev/null
+echo "refused while full, resumed with room; a backup to a full disk is refused as well"

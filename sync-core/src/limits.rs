@@ -32,3 +32,7 @@ pub const TIME_MS_MAX: i64 = 4_102_444_800_000;
 pub const RIGHT_REACH_MS: i64 = 35 * 24 * 3_600_000;
 /// Attempts (transitions that were not applied) that a record's state lists; older ones stay in the log.
 pub const ATTEMPTS_SHOWN_MAX: usize = 20;
+
+/// How long a phone keeps the bytes of own changes at least, although they have reached the second place: as long as an
+/// older backup than the last one may be the one that is put back.
+pub const OWN_KEPT_MS: i64 = 30 * 24 * 3_600_000;

@@ -403,6 +403,7 @@ fn idle() -> SyncRequest {
         image_version: 1,
         app: String::new(),
         known_keys: 1,
+        last_head: Vec::new(),
     }
 }
 

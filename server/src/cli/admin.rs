@@ -272,9 +272,11 @@ fn absolute(path: &Path) -> Result<PathBuf, ServiceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::backup::BackupArgs;
     use crate::cli::demo::DemoArgs;
     use crate::cli::fleet::FleetArgs;
     use crate::cli::init::InitArgs;
+    use crate::cli::restore::RestoreArgs;
     use crate::cli::serve::ServeArgs;
     use crate::cli::verify::VerifyArgs;
     use clap::Command;
@@ -283,6 +285,8 @@ mod tests {
     fn every_command_describes_every_option() {
         let commands = [
             AdminArgs::augment_args(Command::new("admin")),
+            BackupArgs::augment_args(Command::new("backup")),
+            RestoreArgs::augment_args(Command::new("restore")),
             DemoArgs::augment_args(Command::new("demo")),
             FleetArgs::augment_args(Command::new("fleet")),
             InitArgs::augment_args(Command::new("init")),

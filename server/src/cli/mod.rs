@@ -2,12 +2,14 @@
 
 pub mod admin;
 mod admin_socket;
+pub mod backup;
 pub mod demo;
 mod demo_logins;
 pub mod fleet;
 pub mod init;
 mod openapi;
 mod output;
+pub mod restore;
 pub mod serve;
 pub mod verify;
 
@@ -41,6 +43,10 @@ pub enum Command {
     Serve(serve::ServeArgs),
     /// 管理单位、人员、角色、登记码与设备 / Units, people, roles, codes, replicas, rulings.
     Admin(admin::AdminArgs),
+    /// 备份：服务运行中亦可 / Back up, also while the server runs.
+    Backup(backup::BackupArgs),
+    /// 从备份恢复，或检查备份 / Put a backup back, or check it.
+    Restore(restore::RestoreArgs),
     /// 演示：一个区域的一个工作日 / Demo: a district through a working day.
     Demo(demo::DemoArgs),
     /// 模拟大量手机施加负载 / Load from many simulated phones, and its figures.
@@ -63,6 +69,8 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         Command::Init(args) => init::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Admin(args) => admin::run(&args),
+        Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => restore::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Fleet(args) => fleet::run(&args),
         Command::Openapi => openapi::run(),

@@ -154,6 +154,7 @@ impl Phone {
             app: String::new(),
             certificate: Vec::new(),
             known_keys: 1,
+            last_head: Vec::new(),
         };
         request.encode(&batch.finish(), &self.key)
     }

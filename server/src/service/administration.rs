@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
+use sync_core::change::Hash;
 use sync_core::directory::{Directory, DirectoryChange, Unit};
 use sync_core::entry::RulingKind;
 use sync_core::hex;
@@ -103,6 +104,13 @@ pub enum AdminRequest {
         /// Where to; must not exist.
         to: PathBuf,
     },
+    /// A backup holds the log up to this head.
+    SecondPlace {
+        /// The place.
+        pos: Pos,
+        /// The log's hash there.
+        hash: Hash,
+    },
     /// The signed head of the log.
     Head,
     /// Prepare the snapshots for first syncs now.
@@ -174,6 +182,10 @@ impl Gridwork {
             }
             AdminRequest::Copy { to } => {
                 Ok(json!({ "copied_to_pos": district.copy_to(to).await? }))
+            }
+            AdminRequest::SecondPlace { pos, hash } => {
+                district.note_second_place((pos, hash)).await?;
+                Ok(json!({ "safe_pos": pos }))
             }
             AdminRequest::Head => {
                 let head = district.sign_head(district.state().head)?;

@@ -10,9 +10,9 @@ use super::reconcile::{BatchOutcome, PreparedBatch};
 use super::writer::{Writer, WriterSetup};
 use crate::clock::Clock;
 use crate::ids::{Entropy, new_uuid};
-use crate::store::StoreError;
 use crate::store::sqlite::control::StoredKey;
 use crate::store::sqlite::{DistrictRead, DistrictWrite};
+use crate::store::{StoreError, sync_folder_of};
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -277,6 +277,7 @@ impl District {
             replica: replica.no,
             changes,
             receipts: receipts.collect(),
+            shown_head: self.check_head(&state, &request.last_head),
             request: request.clone(),
         })
     }
@@ -293,6 +294,13 @@ impl District {
         let earlier = receipt.epoch < state.facts.epoch().0;
         (earlier && receipt.replica == replica && receipt.is_signed_by(self.id, key))
             .then_some(receipt)
+    }
+
+    /// The head that a request shows, when it is this server's.
+    fn check_head(&self, state: &WriterState, bytes: &[u8]) -> Option<SignedHead> {
+        let head = SignedHead::decode(bytes).ok()?;
+        let key = state.directory.server_key(&head.key_id)?;
+        head.is_signed_by(self.id, key).then_some(head)
     }
 
     async fn respond(
@@ -320,6 +328,12 @@ impl District {
         };
         let state = self.state();
         let (epoch, epoch_start) = state.facts.epoch();
+        let asked = request.cursor.epoch;
+        let epoch_start = if asked == epoch {
+            epoch_start
+        } else {
+            state.facts.common_with(asked)
+        };
         let mut response = SyncResponse {
             request_no: request.request_no,
             status,
@@ -428,16 +442,38 @@ impl District {
     /// Storage's own, or the file system's.
     pub async fn copy_to(&self, to: PathBuf) -> Result<Pos, ServiceError> {
         let source = self.path.clone();
-        let copied = tokio::task::spawn_blocking(move || -> Result<Pos, StoreError> {
-            DistrictWrite::open(&source)?.copy_to(&to)?;
-            Ok(DistrictRead::open(&to)?.head()?.0)
+        let copied = tokio::task::spawn_blocking(move || -> Result<(Pos, Hash), StoreError> {
+            DistrictRead::open(&source)?.copy_to(&to)?;
+            sync_folder_of(&to)?;
+            DistrictRead::open(&to)?.head()
         });
-        let pos = copied.await.map_err(|source| ServiceError::Internal {
+        let head = copied.await.map_err(|source| ServiceError::Internal {
             what: "a copy panicked",
             source: Box::new(source),
         })??;
-        self.writer.run(move |log, _| log.set_safe(pos)).await?;
-        Ok(pos)
+        self.note_second_place(head).await?;
+        Ok(head.0)
+    }
+
+    /// Notes that the log has reached the second place up to a head of its own.
+    ///
+    /// # Errors
+    /// That it is no head of this log; storage's own.
+    pub async fn note_second_place(&self, head: (Pos, Hash)) -> Result<(), ServiceError> {
+        if head.0 == Pos(0) {
+            return Ok(());
+        }
+        self.writer
+            .run(move |log, _| {
+                if log.write().list_heads_before(head.0, 1)?.first() != Some(&head) {
+                    return Err(StoreError::Missing(format!(
+                        "the log has no such head at place {}",
+                        head.0
+                    )));
+                }
+                log.set_safe(head.0)
+            })
+            .await
     }
 }
 

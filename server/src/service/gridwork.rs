@@ -1,12 +1,13 @@
 //! The engine behind the HTTP side: a data directory with its districts, open and locked.
 
 use super::district::{District, DistrictSetup};
+use super::epochs::check_restored;
 use super::{Caller, ServiceError};
 use crate::clock::Clock;
 use crate::ids::{Entropy, new_uuid};
 use crate::store::StoreError;
 use crate::store::sqlite::control::{Control, KnownDistrict};
-use crate::store::sqlite::{DistrictFacts, DistrictWrite, check_sqlite_version, is_there};
+use crate::store::sqlite::{DistrictFacts, DistrictWrite, check_sqlite_version};
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -98,7 +99,9 @@ impl Gridwork {
         let lock = if options.here {
             None
         } else {
-            Some(lock_data(data)?)
+            let lock = lock_data(data)?;
+            check_whole(data)?;
+            Some(lock)
         };
         let control = Control::open(&data.join("control.db"))?;
         let mut districts = BTreeMap::new();
@@ -194,6 +197,7 @@ impl Gridwork {
             epochs: vec![(Epoch(1), Pos(0))],
             safe_pos: Pos(0),
             known: Vec::new(),
+            anew: Epoch(0),
         };
         write.create(&facts, clock.wall_ms())?;
         drop(write);
@@ -344,6 +348,24 @@ pub fn district_path(data: &Path, code: &str) -> PathBuf {
     data.join("districts").join(format!("{code}.db"))
 }
 
+/// Where a restore gathers the files before it puts them in place.
+pub(super) fn restoring_path(data: &Path) -> PathBuf {
+    data.join("restoring")
+}
+
+/// Refuses a directory whose restore was broken off: which of its files are which, nobody knows.
+fn check_whole(data: &Path) -> Result<(), ServiceError> {
+    let restoring = restoring_path(data);
+    if !restoring.exists() {
+        return Ok(());
+    }
+    Err(StoreError::Missing(format!(
+        "a restore was broken off ({} is there); run `gridwork restore --replace` again",
+        restoring.display()
+    ))
+    .into())
+}
+
 fn check_init(code: &str, name: &str, time_zone: &str) -> Result<(), ServiceError> {
     let mut errors = Vec::new();
     let mut wrong = |field: &str, reason: &str| {
@@ -369,43 +391,6 @@ fn check_init(code: &str, name: &str, time_zone: &str) -> Result<(), ServiceErro
     } else {
         Err(ServiceError::FieldInvalid { errors })
     }
-}
-
-/// Refuses a file that is older than what this server had answered, unless a new epoch is asked for, which it begins.
-fn check_restored(
-    path: &Path,
-    known: &KnownDistrict,
-    control: &Control,
-    clock: &dyn Clock,
-    restored: bool,
-) -> Result<(), ServiceError> {
-    if !path.exists() && !is_there(path) {
-        return Err(StoreError::Missing(format!(
-            "the file of district {} is missing: {}",
-            known.code,
-            path.display()
-        ))
-        .into());
-    }
-    let write = DistrictWrite::open(path)?;
-    let (epoch, _) = write.facts()?.epoch();
-    if restored {
-        let head = write.head()?;
-        let epoch = Epoch(epoch.0.max(known.last_epoch.0) + 1);
-        write.insert_epoch(epoch, head.0, clock.wall_ms())?;
-        control.note_head(&known.code, epoch, head)?;
-        return Ok(());
-    }
-    let noted = write.list_heads_before(known.head.0, 1)?;
-    let same = known.head.0 == Pos(0) || noted.first() == Some(&known.head);
-    if epoch < known.last_epoch || !same {
-        return Err(StoreError::Missing(format!(
-            "the file of district {} is older than what this server has answered (place {}); if it was put back from a copy, start with --restored",
-            known.code, known.head.0
-        ))
-        .into());
-    }
-    Ok(())
 }
 
 #[cfg(test)]

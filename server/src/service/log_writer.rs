@@ -1,10 +1,12 @@
 //! The writer's hand on the log: what it knows in memory, and the steps that every entry takes, inside one group.
 
 use super::context::{LogView, OpenRange};
+use super::epochs::next_epoch;
 use crate::store::StoreError;
 use crate::store::sqlite::{
     Bucket, DistrictFacts, DistrictWrite, NewEntry, PersonRow, RecordRow, ReplicaRow, WaitKey,
 };
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use sync_core::canary::{Canary, is_awake};
@@ -17,6 +19,7 @@ use sync_core::ids::{Epoch, PersonId, Pos, ScopeVersion, UnitId};
 use sync_core::kinds::Kind;
 use sync_core::merge::RecordState;
 use sync_core::scope::Scope;
+use sync_core::wire::SignedHead;
 
 /// More people than are entered between a copy and the loss of the server.
 const PEOPLE_LOST_MAX: u32 = 10_000;
@@ -387,8 +390,47 @@ impl<'a> LogWriter<'a> {
     /// # Errors
     /// Storage's own.
     pub fn set_safe(&mut self, pos: Pos) -> Result<(), StoreError> {
-        self.state.facts.safe_pos = pos.min(self.state.head.0);
-        self.write.put_safe_pos(self.state.facts.safe_pos)
+        let facts = &mut self.state.facts;
+        // An older copy that ends late takes nothing back.
+        facts.safe_pos = facts.safe_pos.max(pos.min(self.state.head.0));
+        self.write.put_safe_pos(facts.safe_pos)
+    }
+
+    /// Begins a new epoch when a head under this server's name shows that the log was rolled back without anybody saying
+    /// so: a later epoch, a later place of this one, or another history at a place. Such a head is never shown twice,
+    /// since the new epoch is later than it.
+    pub(super) fn check_shown_head(
+        &mut self,
+        shown: &SignedHead,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        let (epoch, _) = self.state.facts.epoch();
+        let is_ours = match shown.epoch.cmp(&epoch) {
+            Ordering::Less => true,
+            Ordering::Greater => false,
+            Ordering::Equal => {
+                let found = self.write.list_heads_before(shown.pos, 1)?;
+                shown.pos == Pos(0) || found.first() == Some(&(shown.pos, shown.hash))
+            }
+        };
+        if is_ours {
+            return Ok(());
+        }
+        let next = next_epoch(epoch.max(shown.epoch));
+        let start = self.state.head.0;
+        tracing::error!(
+            shown_epoch = shown.epoch.0,
+            shown_pos = shown.pos.0,
+            epoch = epoch.0,
+            pos = start.0,
+            next_epoch = next.0,
+            "a replica has seen more of this log than the log holds: it was rolled back; a new epoch begins"
+        );
+        self.write.insert_epoch(next, start, now_ms)?;
+        self.write.put_anew(next)?;
+        self.state.facts.epochs.push((next, start));
+        self.state.facts.anew = next;
+        Ok(())
     }
 
     /// The least number that a new person may get. After a restore some numbers may belong to people whose entries were

@@ -78,22 +78,11 @@ impl Backfill {
 /// Storage's own, or a corrupt row.
 pub fn read_page(view: &LogView<'_>, request: &PageRequest<'_>) -> Result<Page, StoreError> {
     let head = view.read.head()?;
-    let (epoch, epoch_start) = view.facts.epoch();
+    let (epoch, _) = view.facts.epoch();
     let mut cursor = request.cursor;
     if cursor.epoch != epoch {
         // What an older epoch had above this one's start is not in the log any more.
-        let known = view
-            .facts
-            .epochs
-            .iter()
-            .any(|(known, _)| *known == cursor.epoch);
-        let start = view
-            .facts
-            .epochs
-            .iter()
-            .find(|(later, _)| *later > cursor.epoch)
-            .map_or(epoch_start, |(_, at)| *at);
-        cursor.pos = if known { cursor.pos.min(start) } else { Pos(0) };
+        cursor.pos = cursor.pos.min(view.facts.common_with(cursor.epoch));
         cursor.epoch = epoch;
     }
     cursor.pos = cursor.pos.min(head.0);

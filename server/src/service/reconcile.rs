@@ -16,7 +16,7 @@ use sync_core::kinds::Kind;
 use sync_core::merge::{Event, RecordState, Stamp};
 use sync_core::scope::Scope;
 use sync_core::verdict::Verdict;
-use sync_core::wire::{Receipt, SyncRequest};
+use sync_core::wire::{Receipt, SignedHead, SyncRequest};
 
 /// A request that was read, checked and prepared beside the writer.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct PreparedBatch {
     pub changes: Vec<Prepared>,
     /// Receipts of earlier epochs whose signatures are this server's.
     pub receipts: Vec<Receipt>,
+    /// The last head that the replica has seen, when its signature is this server's.
+    pub shown_head: Option<SignedHead>,
 }
 
 /// What became of a batch.
@@ -66,6 +68,9 @@ impl LogWriter<'_> {
         batch: &PreparedBatch,
         received_ms: i64,
     ) -> Result<BatchOutcome, StoreError> {
+        if let Some(shown) = &batch.shown_head {
+            self.check_shown_head(shown, received_ms)?;
+        }
         let directory = self.directory();
         let replica = directory
             .replica(batch.replica)

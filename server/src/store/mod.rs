@@ -66,3 +66,21 @@ impl StoreError {
         }
     }
 }
+
+/// Makes sure that a file's name in its folder is on the disk.
+///
+/// # Errors
+/// The file system's own.
+pub fn sync_folder_of(path: &std::path::Path) -> Result<(), StoreError> {
+    let folder = match path.parent() {
+        Some(folder) if folder.as_os_str().is_empty() => std::path::Path::new("."),
+        Some(folder) => folder,
+        None => path,
+    };
+    std::fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|source| StoreError::File {
+            path: folder.display().to_string(),
+            source,
+        })
+}

@@ -1,5 +1,7 @@
 //! Real processes over loopback: kills between commit and reply, second servers, newer files, operators' mistakes.
 
+mod backup;
+mod backup_damage;
 mod phone;
 mod server;
 

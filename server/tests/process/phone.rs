@@ -18,6 +18,8 @@ static PHONES: AtomicU64 = AtomicU64::new(1);
 pub struct Phone {
     pub replica: Replica,
     session: Session,
+    /// What the last answer said of the second place.
+    pub safe_seq: u64,
 }
 
 fn now() -> Evidence {
@@ -84,6 +86,7 @@ impl Phone {
         Self {
             replica: Replica::create(connection, &enrolment).expect("enrolled"),
             session: Session::new("test 1"),
+            safe_seq: 0,
         }
     }
 
@@ -102,6 +105,16 @@ impl Phone {
         self.replica
             .make_change(draft, now())
             .expect("a valid change");
+    }
+
+    /// Starts the app anew.
+    pub fn restart(&mut self) {
+        self.session = Session::new("test 1");
+    }
+
+    /// Syncs, and after a refused answer once more, as a phone does by itself a little later.
+    pub fn sync_again(&mut self, url: &str) -> Result<u64, String> {
+        self.sync(url).or_else(|_| self.sync(url))
     }
 
     /// Syncs until nothing is left to say. Answers with how many changes the server had already.
@@ -125,8 +138,10 @@ impl Phone {
                 });
             match sent {
                 Ok(bytes) => {
-                    duplicates +=
-                        SyncResponse::decode(&bytes).map_or(0, |response| response.duplicates);
+                    if let Ok(response) = SyncResponse::decode(&bytes) {
+                        duplicates += response.duplicates;
+                        self.safe_seq = response.safe_seq.0;
+                    }
                     self.session
                         .on_response(&mut self.replica, request.request_no, &bytes, now(), 0)
                         .map_err(|error| format!("{error:?}"))?;

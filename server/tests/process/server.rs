@@ -1,7 +1,7 @@
 //! The real `gridwork` as a process, and a data directory of its own for each test.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 const GRIDWORK: &str = env!("CARGO_BIN_EXE_gridwork");
@@ -15,8 +15,14 @@ pub struct Ran {
 
 /// Runs a command to its end.
 pub fn run(arguments: &[&str]) -> Ran {
+    run_with(arguments, &[])
+}
+
+/// Runs a command with variables in its environment.
+pub fn run_with(arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
     let output = Command::new(GRIDWORK)
         .args(arguments)
+        .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .output()
         .expect("gridwork runs");
@@ -77,14 +83,23 @@ impl DataDirectory {
     }
 
     pub fn serve(&self, failpoint: Option<&str>) -> Serving {
-        self.start(&[], failpoint)
+        Serving::start(self.path(), &[], failpoint)
     }
 
     pub fn serve_with(&self, more: &[&str]) -> Serving {
-        self.start(more, None)
+        Serving::start(self.path(), more, None)
     }
+}
 
-    fn start(&self, more: &[&str], failpoint: Option<&str>) -> Serving {
+/// A server that runs; killed when dropped.
+pub struct Serving {
+    pub url: String,
+    child: Child,
+}
+
+impl Serving {
+    /// Starts a server on a directory.
+    pub fn start(data: &Path, more: &[&str], failpoint: Option<&str>) -> Self {
         let mut command = Command::new(GRIDWORK);
         command
             .args([
@@ -94,7 +109,7 @@ impl DataDirectory {
                 "--log",
                 "warn",
                 "--data",
-                &self.text(),
+                &data.display().to_string(),
             ])
             .args(more);
         if let Some(name) = failpoint {
@@ -118,22 +133,9 @@ impl DataDirectory {
             let _ = child.stderr.take().expect("piped").read_to_string(&mut why);
             panic!("the server did not start: {why}");
         };
-        Serving {
-            url,
-            child,
-            _data: self.path().to_owned(),
-        }
+        Self { url, child }
     }
-}
 
-/// A server that runs; killed when dropped.
-pub struct Serving {
-    pub url: String,
-    child: Child,
-    _data: PathBuf,
-}
-
-impl Serving {
     /// Asks it to stop and waits until it has.
     pub fn stop(mut self) {
         let asked = Command::new("kill")

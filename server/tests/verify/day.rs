@@ -327,6 +327,7 @@ pub fn send_raw(world: &World, enrolment: &Enrolment, headers: &[&[u8]]) {
         app: String::new(),
         certificate: Vec::new(),
         known_keys: 1,
+        last_head: Vec::new(),
     };
     world.sync(request.encode(&bytes, &SigningKey::from_seed(&enrolment.key_seed)));
 }

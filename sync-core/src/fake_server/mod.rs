@@ -45,7 +45,8 @@ pub struct FakeServer {
     pub district: DistrictId,
     pub key: SigningKey,
     pub epoch: Epoch,
-    pub epoch_start: Pos,
+    /// Each epoch with the place at which it began.
+    pub epochs: Vec<(Epoch, Pos)>,
     pub now_ms: i64,
     pub log: Vec<Logged>,
     pub records: BTreeMap<RecordId, RecordState>,
@@ -82,7 +83,7 @@ impl FakeServer {
             district: DistrictId(uuid::Uuid::from_u128(77)),
             key: SigningKey::from_seed(&[3; 32]),
             epoch: Epoch(1),
-            epoch_start: Pos(0),
+            epochs: vec![(Epoch(1), Pos(0))],
             now_ms: START_MS,
             log: Vec::new(),
             records: BTreeMap::new(),
@@ -213,8 +214,18 @@ impl FakeServer {
         let (epoch, now_ms) = (self.epoch, self.now_ms);
         *self = old.clone();
         self.epoch = Epoch(epoch.0 + 1);
-        self.epoch_start = self.head();
+        self.epochs.push((self.epoch, self.head()));
         self.now_ms = now_ms;
+    }
+
+    /// Up to which place a phone of an epoch shares this log.
+    fn common_with(&self, epoch: Epoch) -> Pos {
+        let known = self.epochs.iter().any(|(each, _)| *each == epoch);
+        let later = self.epochs.iter().find(|(each, _)| *each > epoch);
+        match later {
+            Some((_, start)) if known => *start,
+            _ => Pos(0),
+        }
     }
 
     /// A person admits a held or quarantined change, or ends it.
@@ -276,7 +287,7 @@ impl FakeServer {
             request_no: request.request_no,
             status: Status::Ok,
             epoch: self.epoch,
-            epoch_start: self.epoch_start,
+            epoch_start: self.common_with(request.cursor.epoch),
             mark: Seq(chain.len() as u64),
             duplicates: 0,
             receipts: Vec::new(),
@@ -329,7 +340,7 @@ impl FakeServer {
         } else if response.status == Status::Ok {
             response.cursor = Cursor {
                 epoch: self.epoch,
-                pos: Pos(request.cursor.pos.0.min(self.epoch_start.0)),
+                pos: request.cursor.pos.min(response.epoch_start),
                 ..request.cursor
             };
             response.more = true;

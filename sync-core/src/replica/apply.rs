@@ -196,7 +196,6 @@ fn take_in(
         }
         Status::Ok => work.meta.condition = Condition::Ok,
     }
-    let skipped = response.epoch.0 > work.meta.epoch.0.saturating_add(1);
     if response.epoch > work.meta.epoch {
         epoch::begin(work, response)?;
     }
@@ -217,8 +216,7 @@ fn take_in(
     work.touched.extend(answered);
     epoch::offer_again_above(work, response)?;
     work.meta.safe_seq = response.safe_seq;
-    // After skipped epochs the page was made for a cursor that goes too far; the next request has the right one.
-    let pages = matches!(response.status, Status::Ok) && !skipped;
+    let pages = matches!(response.status, Status::Ok);
     if pages {
         take_page(work, response, facts)?;
     }
@@ -228,7 +226,7 @@ fn take_in(
     if is_current {
         compare(work, response)?;
     }
-    overlay::forget_safe(work.connection, work.identity, &work.meta)?;
+    overlay::forget_safe(work.connection, work.identity, &work.meta, &now)?;
     Ok(())
 }
 

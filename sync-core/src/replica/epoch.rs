@@ -9,15 +9,10 @@ use crate::wire::SyncResponse;
 use rusqlite::params;
 
 /// Enters a new epoch. What the restored log may not hold is no longer trusted: records above its end are asked for as
-/// images, and the cursor goes back to that end. The end of the last restored log says nothing about those restored in
-/// between: after an epoch that was never heard of, everything is asked for anew.
+/// images, and the cursor goes back to that end. The server says up to where its log and the one known here are the same,
+/// whatever was restored in between; 0 when it has not heard of the epoch known here.
 pub(super) fn begin(work: &mut Work<'_>, response: &SyncResponse) -> Result<(), ApplyError> {
-    let is_next = response.epoch.0 == work.meta.epoch.0.saturating_add(1);
-    let start = if is_next {
-        response.epoch_start
-    } else {
-        Pos(0)
-    };
+    let start = response.epoch_start;
     let complete = work.meta.cursor_place();
     let mut above = Vec::new();
     {

@@ -251,6 +251,14 @@ impl Replica {
         Ok(Meta::load(&self.connection)?.cursor)
     }
 
+    /// The newest signed head that it has seen, as it came; empty before the first.
+    ///
+    /// # Errors
+    /// See [`ReplicaError`].
+    pub fn last_head(&self) -> Result<Vec<u8>, ReplicaError> {
+        Ok(receipts::last_head(&self.connection)?)
+    }
+
     /// The log's epoch as last heard.
     ///
     /// # Errors

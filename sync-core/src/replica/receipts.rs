@@ -252,6 +252,15 @@ pub(super) fn forget_rulings_above(
     Ok(records)
 }
 
+/// The newest head that is kept, as it came; empty when there is none.
+pub(super) fn last_head(connection: &Connection) -> Result<Vec<u8>, rusqlite::Error> {
+    let newest = connection
+        .prepare_cached("SELECT bytes FROM head ORDER BY epoch DESC, pos DESC LIMIT 1")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    Ok(newest.unwrap_or_default())
+}
+
 /// Checks a signed head, refuses one that takes the log back, and keeps the last ones.
 pub(super) fn store_head(
     connection: &Connection,

@@ -69,6 +69,9 @@ pub struct SyncRequest {
     pub certificate: Vec<u8>,
     /// How many keys of the server the replica knows; the answer brings those after.
     pub known_keys: u64,
+    /// The last signed head that the replica has seen, as it came, so that a log that was rolled back is found out; empty
+    /// when it shows none.
+    pub last_head: Vec<u8>,
 }
 
 /// A request as cut from a body, its signature not yet checked.
@@ -108,6 +111,7 @@ mod tag {
     pub const APP: u64 = 24;
     pub const CERTIFICATE: u64 = 25;
     pub const KNOWN_KEYS: u64 = 26;
+    pub const LAST_HEAD: u64 = 27;
 }
 
 impl SyncRequest {
@@ -163,6 +167,9 @@ impl SyncRequest {
         }
         if self.known_keys != 1 {
             out.integer(tag::KNOWN_KEYS, self.known_keys);
+        }
+        if !self.last_head.is_empty() {
+            out.bytes(tag::LAST_HEAD, &self.last_head);
         }
         out.finish()
     }
@@ -241,6 +248,10 @@ impl SyncRequest {
                 .unwrap_or_default()
                 .to_vec(),
             known_keys: fields.optional_integer(tag::KNOWN_KEYS)?.unwrap_or(1),
+            last_head: fields
+                .optional_bytes(tag::LAST_HEAD)?
+                .unwrap_or_default()
+                .to_vec(),
         })
     }
 }

@@ -54,7 +54,8 @@ pub struct SyncResponse {
     pub status: Status,
     /// The log's epoch.
     pub epoch: Epoch,
-    /// The last place that the restored log had when this epoch began; 0 in the first.
+    /// Up to which place the log of the request's cursor and this one are the same, when its epoch is another; otherwise
+    /// the place where the epoch began.
     pub epoch_start: Pos,
     /// The last change of this replica that the server has.
     pub mark: Seq,

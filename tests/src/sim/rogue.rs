@@ -112,6 +112,7 @@ impl Rogue {
             app: "rogue".to_owned(),
             certificate: Vec::new(),
             known_keys: 1,
+            last_head: Vec::new(),
         };
         (request, batch)
     }

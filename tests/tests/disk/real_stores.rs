@@ -47,6 +47,7 @@ fn a_new_district_is_there_or_can_be_made_again() {
         epochs: vec![(Epoch(1), Pos(0))],
         safe_pos: Pos(0),
         known: Vec::new(),
+        anew: Epoch(0),
     };
     let create = |node: &Node| -> Result<(), StoreError> {
         let store = DistrictWrite::open(&node.path("district.db"))?;

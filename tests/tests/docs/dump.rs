@@ -95,6 +95,7 @@ const REQUEST: &[Field] = &[
     field(24, "app", Text),
     field(25, "certificate", Nested(CERTIFICATE)),
     field(26, "known_keys", Integer),
+    field(27, "last_head", Nested(HEAD)),
 ];
 const CERTIFICATE: &[Field] = &[
     field(1, "epoch", Integer),

@@ -53,6 +53,7 @@ pub fn idle_request() -> SyncRequest {
         app: "1.0.0".into(),
         certificate: Vec::new(),
         known_keys: 1,
+        last_head: Vec::new(),
     }
 }
 

@@ -1,15 +1,11 @@
 //! What goes wrong on a day: concurrent edits, competing steps, clones, restored phones, moved records and people,
-//! lying clocks, poison, and a server that is put back from an old copy.
+//! lying clocks, poison.
 
 use super::phone::{Fate, Phone};
 use super::world::World;
-use crate::demo::DIVISION_CODE;
 use crate::service::ServiceError;
 use crate::service::administration::AdminRequest;
-use crate::service::gridwork::district_path;
-use crate::store::StoreError;
 use sync_core::ids::UnitId;
-use sync_core::kinds::Kind;
 use sync_core::replica::Draft;
 
 const YEAR_MS: i64 = 365 * 24 * 3_600_000;
@@ -302,49 +298,6 @@ impl World {
             r#""category":"FAC-03","title":"路灯不亮","description":"改到正确的网格 {mark}""#,
         )?;
         self.sync(index).await
-    }
-
-    /// The server's disk is lost; a copy that is an hour old is put in its place.
-    pub async fn lose_and_restore_the_server(&mut self) -> Result<(), ServiceError> {
-        let copy = self.data.join("an-hour-ago.db");
-        self.admin(AdminRequest::Copy { to: copy.clone() }).await?;
-        for _ in 0..3 {
-            self.pass_minutes(20);
-            for index in 0..self.phones.len() {
-                if matches!(self.phones[index].role, "worker" | "grid_head") {
-                    self.report(index)?;
-                    if let Some((record, unit)) = self.any_record(index, Kind::Report) {
-                        self.describe(index, record, unit)?;
-                    }
-                }
-                if self.dice.below(2) == 0 {
-                    self.sync_weak(index).await?;
-                }
-            }
-        }
-        if let Some(gridwork) = self.gridwork.take() {
-            gridwork.close()?;
-        }
-        let file = district_path(&self.data, DIVISION_CODE);
-        let failed = |source| StoreError::File {
-            path: file.display().to_string(),
-            source,
-        };
-        for suffix in ["", "-wal", "-shm"] {
-            let path = std::path::PathBuf::from(format!("{}{suffix}", file.display()));
-            match std::fs::remove_file(&path) {
-                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(failed(source).into());
-                }
-                _ => {}
-            }
-        }
-        std::fs::rename(&copy, &file).map_err(failed)?;
-        self.open(true)?;
-        for index in 0..self.phones.len() {
-            self.sync_weak(index).await?;
-        }
-        Ok(())
     }
 }
 

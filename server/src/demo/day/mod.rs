@@ -1,6 +1,7 @@
 //! The demo day: real replicas and the real engine through a working day, with all that goes wrong on one.
 
 mod check;
+mod disaster;
 mod incidents;
 mod phone;
 mod summary;

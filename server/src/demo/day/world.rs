@@ -33,7 +33,8 @@ pub struct World {
     pub gridwork: Option<Gridwork>,
     /// The server's clock, which the day moves.
     pub clock: Arc<FixedClock>,
-    entropy: Arc<SeededEntropy>,
+    /// The server's randomness.
+    pub entropy: Arc<SeededEntropy>,
     /// The made-up district.
     pub district: DemoDistrict,
     /// The phones.
@@ -76,22 +77,22 @@ impl World {
             data: data.to_owned(),
             phone_files: tempfile::tempdir().map_err(failed)?,
         };
-        world.open(false)?;
+        world.open()?;
         seed_district(world.gridwork(), &world.district).await?;
         world.enrol_phones(phones).await?;
         Ok(world)
     }
 
     /// Opens the engine on the data directory.
-    pub fn open(&mut self, restored: bool) -> Result<(), ServiceError> {
-        let options = OpenOptions {
-            clock_agreed: false,
-            restored,
-            ..OpenOptions::default()
-        };
+    pub fn open(&mut self) -> Result<(), ServiceError> {
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let entropy: Arc<dyn Entropy> = Arc::clone(&self.entropy) as Arc<dyn Entropy>;
-        self.gridwork = Some(Gridwork::open(&self.data, clock, entropy, options)?);
+        self.gridwork = Some(Gridwork::open(
+            &self.data,
+            clock,
+            entropy,
+            OpenOptions::default(),
+        )?);
         Ok(())
     }
 

@@ -2,9 +2,14 @@
 
 use super::{open_reader, open_writer, schema};
 use crate::store::StoreError;
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 use sync_core::change::Hash;
+use sync_core::hex;
 use sync_core::ids::{DistrictId, Epoch, PersonId, Pos, ReplicaId};
 
 /// What the server remembers of a district besides its file.
@@ -50,6 +55,23 @@ impl std::fmt::Debug for StoredKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "StoredKey({})", self.id)
     }
+}
+
+/// A private key's row: its columns by name, so that a backup carries whatever columns there are.
+pub type KeyRow = BTreeMap<String, KeyCell>;
+
+/// One cell of such a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyCell {
+    /// Nothing.
+    Null,
+    /// A number.
+    Integer(i64),
+    /// A text.
+    Text(String),
+    /// Bytes, as hexadecimal digits.
+    Bytes(String),
 }
 
 /// The control file, open.
@@ -185,6 +207,97 @@ impl Control {
             return Err(StoreError::Missing(missing));
         }
         Ok(keys)
+    }
+
+    /// Writes a copy without any private key to `to`, which must not exist. The keys are taken out in memory: they never
+    /// reach the copy's disk. The copy is on the disk when this returns.
+    ///
+    /// # Errors
+    /// The database's own, or the file system's.
+    pub fn copy_without_keys(&self, to: &Path) -> Result<(), StoreError> {
+        let mut memory = Connection::open_in_memory()?;
+        let page_size: i64 = self
+            .connection
+            .query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        memory.pragma_update(None, "page_size", page_size)?;
+        // One step over all pages: nobody's write can make it begin anew.
+        let step = Backup::new(&self.connection, &mut memory)?.step(-1)?;
+        if step != StepResult::Done {
+            return Err(StoreError::Missing("the control file is busy".into()));
+        }
+        memory.execute("DELETE FROM server_key", [])?;
+        super::vacuum_into(&memory, to)
+    }
+
+    /// All private keys, as rows by column.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn list_key_rows(&self) -> Result<Vec<KeyRow>, StoreError> {
+        let mut statement = self
+            .connection
+            .prepare("SELECT * FROM server_key ORDER BY district, purpose, id")?;
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
+        let mut rows = statement.query([])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let mut columns = KeyRow::new();
+            for (index, name) in names.iter().enumerate() {
+                let cell = match row.get_ref(index)? {
+                    ValueRef::Null => KeyCell::Null,
+                    ValueRef::Integer(number) => KeyCell::Integer(number),
+                    ValueRef::Text(text) => {
+                        KeyCell::Text(String::from_utf8_lossy(text).into_owned())
+                    }
+                    ValueRef::Blob(bytes) => KeyCell::Bytes(hex::encode(bytes)),
+                    ValueRef::Real(_) => {
+                        return Err(StoreError::corrupt("server_key", name, "a fraction"));
+                    }
+                };
+                columns.insert(name.clone(), cell);
+            }
+            found.push(columns);
+        }
+        Ok(found)
+    }
+
+    /// Puts private keys back.
+    ///
+    /// # Errors
+    /// The database's own, or a row that is none.
+    pub fn insert_key_rows(&self, rows: &[KeyRow]) -> Result<(), StoreError> {
+        for row in rows {
+            let wrong =
+                |name: &String| StoreError::corrupt("server_key", name, "not a column of a key");
+            for name in row.keys() {
+                if !name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+                {
+                    return Err(wrong(name));
+                }
+            }
+            let mut values = Vec::new();
+            for (name, cell) in row {
+                values.push(match cell {
+                    KeyCell::Null => Value::Null,
+                    KeyCell::Integer(number) => Value::Integer(*number),
+                    KeyCell::Text(text) => Value::Text(text.clone()),
+                    KeyCell::Bytes(digits) => {
+                        Value::Blob(hex::decode(digits).ok_or_else(|| wrong(name))?)
+                    }
+                });
+            }
+            let names: Vec<&str> = row.keys().map(String::as_str).collect();
+            let places = vec!["?"; names.len()].join(", ");
+            let sql = format!(
+                "INSERT INTO server_key ({}) VALUES ({places})",
+                names.join(", ")
+            );
+            self.connection
+                .execute(&sql, rusqlite::params_from_iter(values))?;
+        }
+        Ok(())
     }
 
     /// Stores a one-time code by its hash.

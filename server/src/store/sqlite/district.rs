@@ -30,6 +30,9 @@ pub struct DistrictFacts {
     pub safe_pos: Pos,
     /// Which intents the server knew, with the place that the log had when it learned them, ascending.
     pub known: Vec<(KnownIntents, Pos)>,
+    /// The last epoch that began because the log was found rolled back to nobody knows where; 0 when none did. Whoever
+    /// knows an earlier one shares no place with this log for certain.
+    pub anew: Epoch,
 }
 
 impl DistrictFacts {
@@ -47,6 +50,16 @@ impl DistrictFacts {
         before
             .or(self.known.first())
             .map_or(KNOWN_FIRST, |known| known.0)
+    }
+
+    /// Up to which place somebody who stands in `epoch` is sure to share this log.
+    pub fn common_with(&self, epoch: Epoch) -> Pos {
+        let known = self.epochs.iter().any(|(each, _)| *each == epoch);
+        if !known || epoch < self.anew {
+            return Pos(0);
+        }
+        let later = self.epochs.iter().find(|(each, _)| *each > epoch);
+        later.map_or(Pos(u64::MAX), |(_, start)| *start)
     }
 
     /// The epoch in which a place was given.
@@ -155,6 +168,10 @@ impl DistrictRead {
             .find_meta("safe_pos")?
             .and_then(|bytes| bytes.try_into().ok())
             .map_or(0, u64::from_be_bytes);
+        let anew = self
+            .find_meta("anew_epoch")?
+            .and_then(|bytes| bytes.try_into().ok())
+            .map_or(0, u32::from_be_bytes);
         Ok(DistrictFacts {
             id: id.ok_or_else(|| StoreError::corrupt("meta", "district", "not an id"))?,
             code: text("code")?,
@@ -163,6 +180,7 @@ impl DistrictRead {
             epochs,
             safe_pos: Pos(safe_pos),
             known: self.list_known()?,
+            anew: Epoch(anew),
         })
     }
 
@@ -273,6 +291,18 @@ impl DistrictRead {
             Err(StoreError::corrupt("the file", "", found))
         }
     }
+
+    /// Makes a consistent copy of the file at `to`, which must not exist. The copy is on the disk when this returns; its
+    /// name in the folder is the caller's to make last.
+    ///
+    /// One read transaction: it ends however much is written meanwhile, which SQLite's stepwise backup need not, since that
+    /// begins anew at each write of another connection.
+    ///
+    /// # Errors
+    /// The database's own, or the file system's.
+    pub fn copy_to(&self, to: &Path) -> Result<(), StoreError> {
+        super::vacuum_into(&self.connection, to)
+    }
 }
 
 impl DistrictWrite {
@@ -349,6 +379,14 @@ impl DistrictWrite {
         self.put_meta("safe_pos", &pos.0.to_be_bytes())
     }
 
+    /// Says that whoever knows an epoch before this one starts anew.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn put_anew(&self, epoch: Epoch) -> Result<(), StoreError> {
+        self.put_meta("anew_epoch", &epoch.0.to_be_bytes())
+    }
+
     /// Notes when writing was last tried for its own sake.
     ///
     /// # Errors
@@ -411,22 +449,6 @@ impl DistrictWrite {
             (Ok(_), Err(error)) => Err(error.into()),
             (Ok(value), Ok(())) => Ok(value),
         }
-    }
-
-    /// Makes a consistent copy of the file at `to`, which must not exist. The copy is on the disk when this returns.
-    ///
-    /// # Errors
-    /// The database's own, or the file system's.
-    pub fn copy_to(&self, to: &Path) -> Result<(), StoreError> {
-        let failed = |source| StoreError::File {
-            path: to.display().to_string(),
-            source,
-        };
-        self.connection()
-            .execute("VACUUM INTO ?1", [to.display().to_string()])?;
-        std::fs::File::open(to)
-            .and_then(|file| file.sync_all())
-            .map_err(failed)
     }
 }
 

@@ -74,3 +74,14 @@ fn harden(connection: &Connection) -> Result<(), StoreError> {
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }
+
+/// Writes a consistent copy to `to`, which must not exist, and makes sure that it is on the disk: SQLite does not.
+fn vacuum_into(connection: &Connection, to: &Path) -> Result<(), StoreError> {
+    connection.execute("VACUUM INTO ?1", [to.display().to_string()])?;
+    std::fs::File::open(to)
+        .and_then(|file| file.sync_all())
+        .map_err(|source| StoreError::File {
+            path: to.display().to_string(),
+            source,
+        })
+}

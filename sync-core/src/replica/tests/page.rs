@@ -273,7 +273,7 @@ fn an_intent_of_a_later_version_is_kept_and_its_record_asked_for() {
 }
 
 #[test]
-fn what_is_safe_and_in_the_image_is_forgotten_and_hashes_stay() {
+fn what_is_safe_and_in_the_image_is_forgotten_after_a_month_and_hashes_stay() {
     let (server, mut phone, mut response, facts) = answered();
     let now = evidence(server.now_ms);
     let whole = |phone: &Replica| -> (i64, i64) {
@@ -288,6 +288,15 @@ fn what_is_safe_and_in_the_image_is_forgotten_and_hashes_stay() {
     assert_eq!(whole(&phone), (1, 1));
     response.safe_seq = Seq(1);
     phone.apply_response(&response, &facts, now).expect("taken");
+    assert_eq!(
+        whole(&phone),
+        (1, 1),
+        "an older backup may still be put back"
+    );
+    let much_later = evidence(server.now_ms + crate::limits::OWN_KEPT_MS + 60_000);
+    phone
+        .apply_response(&response, &facts, much_later)
+        .expect("taken");
     assert_eq!(whole(&phone), (0, 1));
     assert_eq!(title(&phone, record_id(2)).as_deref(), Some("first"));
 }
