@@ -74,7 +74,10 @@ fn main() -> ExitCode {
 }
 
 fn print(summary: &Summary) {
-    println!("{:<34}{:>7}{:>9}{:>9}{:>9}", "operation", "calls", "crashes", "images", "runs");
+    println!(
+        "{:<34}{:>7}{:>9}{:>9}{:>9}",
+        "operation", "calls", "crashes", "images", "runs"
+    );
     for report in &summary.by_operation {
         println!(
             "{:<34}{:>7}{:>9}{:>9}{:>9}",

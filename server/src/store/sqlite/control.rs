@@ -79,12 +79,18 @@ impl Control {
         Ok(Self { connection })
     }
 
-    /// Adds a district.
+    /// Adds a district with its first private keys, by purpose, all of it or nothing.
     ///
     /// # Errors
     /// The database's own; also when the code is taken.
-    pub fn insert_district(&self, district: &KnownDistrict) -> Result<(), StoreError> {
-        self.connection.execute(
+    pub fn insert_district(
+        &self,
+        district: &KnownDistrict,
+        keys: &[(&str, [u8; 32])],
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        let transaction = self.connection.unchecked_transaction()?;
+        transaction.execute(
             "INSERT INTO district (code, id, name, last_epoch, head_pos, head_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![
                 district.code,
@@ -95,7 +101,10 @@ impl Control {
                 &district.head.1.0[..]
             ],
         )?;
-        Ok(())
+        for (purpose, seed) in keys {
+            self.insert_key(&district.code, purpose, "k1", seed, now_ms)?;
+        }
+        Ok(transaction.commit()?)
     }
 
     /// All districts.

@@ -76,6 +76,8 @@ pub struct Case {
     pub expected: Expected,
     /// The databases of the node.
     pub databases: Vec<&'static str>,
+    /// A table that each start fills in a way of its own, such as with codes that are drawn.
+    pub passed_over: Option<&'static str>,
     /// The disk before it.
     pub files: Files,
     /// Starts the machine, also after a crash.
@@ -163,7 +165,11 @@ impl Sweep<'_> {
     }
 
     fn state(&self, node: &Node) -> Result<State, String> {
-        State::read(node, &self.case.databases)
+        let mut state = State::read(node, &self.case.databases)?;
+        if let Some(table) = self.case.passed_over {
+            state.pass_over(table);
+        }
+        Ok(state)
     }
 
     fn act(&self, node: &Node, machine: &mut Machine) -> Result<Vec<u8>, String> {

@@ -26,7 +26,10 @@ pub fn cases() -> Vec<Case> {
                 kind: "grid".to_owned(),
             },
         ),
-        asks("office: imports units", AdminRequest::ImportUnits { text: units() }),
+        asks(
+            "office: imports units",
+            AdminRequest::ImportUnits { text: units() },
+        ),
         asks(
             "office: adds a person",
             AdminRequest::AddPerson {
@@ -36,7 +39,9 @@ pub fn cases() -> Vec<Case> {
         asks(
             "office: imports people",
             AdminRequest::ImportPeople {
-                text: format!("姓名,角色,单位编码,外部编号\n甲,网格员,{CODE}.7,P1\n乙,网格员,{CODE}.8,P2\n"),
+                text: format!(
+                    "姓名,角色,单位编码,外部编号\n甲,网格员,{CODE}.7,P1\n乙,网格员,{CODE}.8,P2\n"
+                ),
             },
         ),
         asks(
@@ -94,15 +99,12 @@ fn units() -> String {
 
 fn code(person: PersonId) -> Case {
     let scene = Scene::new(&[]);
-    let mut case = scene.server_case("office: makes a code", 1, move |server| {
+    scene.drawing_case("office: makes a code", 1, move |server| {
         let gridwork = server.gridwork().ok_or("down")?;
         let district = server.district().ok_or("down")?;
         let code = gridwork.make_code(&district, person);
-        code.map(String::into_bytes).map_err(|error| told(&error))
-    });
-    // Each try draws another code.
-    case.expected = super::Expected::Works;
-    case
+        code.map(|_| Vec::new()).map_err(|error| told(&error))
+    })
 }
 
 fn revoke_replica() -> Case {

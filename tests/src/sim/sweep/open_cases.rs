@@ -1,8 +1,8 @@
 //! A server that is founded, started, started after a crash or from a copy, and stopped.
 
+use super::Side;
 use super::crash::{Case, Expected, Machine};
 use super::scene::{Scene, start_server, told};
-use super::Side;
 use crate::sim::disk::{Files, Node};
 use crate::sim::district::BEGINS_MS;
 use crate::sim::server::Server;
@@ -28,6 +28,7 @@ fn case(
         commits,
         expected: Expected::Same,
         databases: DATABASES.to_vec(),
+        passed_over: None,
         files,
         start: Box::new(|_| Ok(Machine::Off)),
         act: Box::new(move |node, machine| {

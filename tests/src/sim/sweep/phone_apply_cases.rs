@@ -77,10 +77,7 @@ fn entries() -> Case {
     scene.make(WORKER, draft(record, GRID, "report.amend", &own));
     for title in ["甲", "乙"] {
         let amended = json!({"title": title});
-        scene.make(
-            OTHER_WORKER,
-            draft(record, GRID, "report.amend", &amended),
-        );
+        scene.make(OTHER_WORKER, draft(record, GRID, "report.amend", &amended));
         scene.report(OTHER_WORKER, GRID);
     }
     scene.sync(OTHER_WORKER);
@@ -207,9 +204,7 @@ fn wipes() -> Case {
     revoke(&mut scene);
     let (response, facts) = scene.answer(WORKER);
     let at = scene.phones[&WORKER].clocks(&scene.server);
-    let applied = scene
-        .replica(WORKER)
-        .apply_response(&response, &facts, at);
+    let applied = scene.replica(WORKER).apply_response(&response, &facts, at);
     assert!(applied.expect("BUG: an answer fits").revoked);
     scene.phone_case("phone: wipes itself", WORKER, |replica| {
         let wiped = replica.wipe_when_safe();

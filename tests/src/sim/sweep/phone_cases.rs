@@ -1,8 +1,8 @@
 //! What a person and the app do on a phone: enrol, open, make each kind of change, drafts, going on after a fork, leaving.
 
+use super::Side;
 use super::crash::{Case, Expected, Machine};
 use super::scene::{Scene, draft, open_phone, report, told};
-use super::Side;
 use crate::sim::disk::Files;
 use crate::sim::phone::open_connection;
 use serde_json::{Value, json};
@@ -209,6 +209,7 @@ fn enrols() -> Case {
         commits: 2,
         expected: Expected::Same,
         databases: vec!["phone.db"],
+        passed_over: None,
         files: Files::default(),
         start: Box::new(|_| Ok(Machine::Off)),
         act: Box::new(move |node, machine| {
@@ -234,6 +235,7 @@ fn opens_case(name: &'static str, files: Files) -> Case {
         commits: 1,
         expected: Expected::Same,
         databases: vec!["phone.db"],
+        passed_over: None,
         files,
         start: Box::new(|_| Ok(Machine::Off)),
         act: Box::new(|node, machine| {

@@ -182,8 +182,8 @@ impl Scene {
             let Some(request) = request.expect("BUG: a sound disk") else {
                 return;
             };
-            let answer =
-                deliver(&self.server, std::slice::from_ref(&request.bytes)).expect("BUG: an answer");
+            let answer = deliver(&self.server, std::slice::from_ref(&request.bytes))
+                .expect("BUG: an answer");
             let number = request.request_no;
             let taken = phone.session.on_response(replica, number, &answer, at, 1);
             if !matches!(taken.expect("BUG: an answer fits"), Progress::Applied(_)) {
@@ -231,13 +231,30 @@ impl Scene {
             commits,
             expected: Expected::Same,
             databases: vec!["control.db", "districts/440399.db"],
+            passed_over: None,
             files: self.server.node.snapshot(),
             start: Box::new(move |node| {
-                start_server(node, wall_ms, false)
-                    .map(|server| Machine::Server(Box::new(server)))
+                start_server(node, wall_ms, false).map(|server| Machine::Server(Box::new(server)))
             }),
             act: Box::new(move |_, machine| act(machine.server())),
         }
+    }
+
+    /// The same for one that draws codes: each start draws others.
+    pub fn drawing_case(
+        self,
+        name: &'static str,
+        commits: usize,
+        act: impl Fn(&mut Server) -> Result<Vec<u8>, String> + Send + Sync + 'static,
+    ) -> Case {
+        self.server.clock.advance_ms(1_000);
+        let wall_ms = self.server.clock.wall_ms();
+        let mut case = self.server_case(name, commits, act);
+        case.passed_over = Some("control.db/one_time_code");
+        case.start = Box::new(move |node| {
+            start_afresh(node, wall_ms).map(|server| Machine::Server(Box::new(server)))
+        });
+        case
     }
 
     /// A request that comes to the server.
@@ -258,6 +275,7 @@ impl Scene {
             commits: 1,
             expected: Expected::Same,
             databases: vec!["phone.db"],
+            passed_over: None,
             files: self.phones[&number].node.snapshot(),
             start: Box::new(|node| {
                 open_phone(node).map(|replica| Machine::Phone(Box::new(replica)))
@@ -272,8 +290,22 @@ impl Scene {
 /// # Errors
 /// Why it does not start.
 pub fn start_server(node: &Node, wall_ms: i64, restored: bool) -> Result<Server, String> {
+    start_seeded(node, wall_ms, restored, SEED)
+}
+
+/// The same with dice that no start before has thrown.
+///
+/// # Errors
+/// Why it does not start.
+pub fn start_afresh(node: &Node, wall_ms: i64) -> Result<Server, String> {
+    static STARTS: AtomicU64 = AtomicU64::new(1);
+    let seed = SEED + STARTS.fetch_add(1, Ordering::Relaxed);
+    start_seeded(node, wall_ms, false, seed)
+}
+
+fn start_seeded(node: &Node, wall_ms: i64, restored: bool, seed: u64) -> Result<Server, String> {
     let clock = Arc::new(FixedClock::at(wall_ms));
-    let mut server = Server::new(node.clone(), clock, SEED);
+    let mut server = Server::new(node.clone(), clock, seed);
     server.start(restored).map_err(|error| told(&error))?;
     Ok(server)
 }

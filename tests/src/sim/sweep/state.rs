@@ -31,6 +31,11 @@ impl State {
         Ok(Self(tables))
     }
 
+    /// Takes a table out, named `file/table`.
+    pub fn pass_over(&mut self, table: &str) {
+        self.0.remove(table);
+    }
+
     /// The tables in which two states differ.
     pub fn differences<'a>(&'a self, other: &'a Self) -> Vec<&'a str> {
         let names = self.0.keys().chain(other.0.keys());
