@@ -4,6 +4,7 @@ use super::Side;
 use super::state::State;
 use crate::sim::disk::{DamageRates, Disk, Fault, Files, Node};
 use crate::sim::server::Server;
+use rusqlite::Connection;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -22,6 +23,8 @@ pub enum Machine {
     Server(Box<Server>),
     /// A phone's database.
     Phone(Box<Replica>),
+    /// A database alone.
+    Database(Connection),
     /// Nothing: the operation starts it.
     Off,
 }
@@ -91,7 +94,7 @@ pub struct Case {
 pub struct Options {
     /// Power cuts that are tried at each call.
     pub damages: u64,
-    /// Only each so-manyth call is crashed at.
+    /// Only each so-manyth call is crashed at, and the last one, which mostly is the sync of a commit.
     pub stride: u64,
 }
 
@@ -184,7 +187,9 @@ impl Sweep<'_> {
                 break;
             }
             self.crash_at(at_call, &clean, options);
-            at_call += options.stride.max(1);
+            let is_last = at_call == self.report.calls;
+            at_call = (at_call + options.stride.max(1)).min(self.report.calls);
+            at_call += u64::from(is_last);
         }
         // A state between two commits is one state, however the disk came to it.
         let between_max = self.case.commits.saturating_sub(1);

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sync_core::ids::{PersonId, RecordId, UnitId};
 use sync_core::replica::{Draft, Replica, RequestFacts};
 use sync_core::session::Progress;
+use sync_core::verdict::Verdict;
 use sync_core::wire::{RequestBody, SyncResponse};
 
 /// The seed of every server here.
@@ -257,9 +258,27 @@ impl Scene {
         case
     }
 
-    /// A request that comes to the server.
-    pub fn request_case(self, name: &'static str, requests: Vec<Vec<u8>>) -> Case {
-        self.server_case(name, 1, move |server| deliver(server, &requests))
+    /// Requests that come to the server at once, and to which it gives a verdict of this kind.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn request_case(
+        self,
+        name: &'static str,
+        requests: Vec<Vec<u8>>,
+        verdict: Option<Verdict>,
+    ) -> Case {
+        let files = self.server.node.snapshot();
+        for (index, request) in requests.iter().enumerate().rev() {
+            let answer = SyncResponse::decode(&self.deliver(request)).expect("BUG: own answer");
+            let answers = answer.receipts.iter().flat_map(|receipt| &receipt.answers);
+            let verdicts: Vec<Verdict> = answers.map(|answer| answer.verdict).collect();
+            let is_met = verdict.is_none_or(|verdict| verdicts.contains(&verdict));
+            assert!(is_met || index > 0, "BUG: {name} gets {verdicts:?}");
+        }
+        let mut case = self.server_case(name, 1, move |server| deliver(server, &requests));
+        case.files = files;
+        case
     }
 
     /// An operation of a phone's database, which starts from here.

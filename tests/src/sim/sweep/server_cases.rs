@@ -14,6 +14,7 @@ use sync_core::change::{Batch, BatchWriter, ChangeId, Needs, Part, PartClass, Si
 use sync_core::entry::RulingKind;
 use sync_core::ids::{LogPlace, PersonId, Pos, ReplicaId, ReplicaNo, UnitId};
 use sync_core::replica::ForkIdentity;
+use sync_core::verdict::Verdict;
 use sync_core::wire::RequestBody;
 use uuid::Uuid;
 
@@ -64,9 +65,9 @@ fn settled() -> (Scene, sync_core::ids::RecordId) {
     (scene, record)
 }
 
-fn sent(mut scene: Scene, name: &'static str, number: u32) -> Case {
+fn sent(mut scene: Scene, name: &'static str, number: u32, verdict: Option<Verdict>) -> Case {
     let request = scene.request(number);
-    scene.request_case(name, vec![request])
+    scene.request_case(name, vec![request], verdict)
 }
 
 fn enrolment() -> Case {
@@ -119,12 +120,12 @@ fn first_sync() -> Case {
     let mut scene = Scene::new(&[WORKER, OTHER_WORKER]);
     scene.report(OTHER_WORKER, GRID);
     scene.sync(OTHER_WORKER);
-    sent(scene, "sync: the first", WORKER)
+    sent(scene, "sync: the first", WORKER, None)
 }
 
 fn idle_sync() -> Case {
     let (scene, _) = settled();
-    sent(scene, "sync: idle", WORKER)
+    sent(scene, "sync: idle", WORKER, None)
 }
 
 fn accepted() -> Case {
@@ -132,13 +133,18 @@ fn accepted() -> Case {
     scene.report(WORKER, GRID);
     let comment = json!({"text": "还在"});
     scene.make(WORKER, draft(record, GRID, "report.comment", &comment));
-    sent(scene, "sync: accepted", WORKER)
+    sent(scene, "sync: accepted", WORKER, Some(Verdict::Accepted))
 }
 
 fn sealed() -> Case {
     let (mut scene, _) = settled();
     make_sealed(&mut scene);
-    sent(scene, "sync: with sealed parts", WORKER)
+    sent(
+        scene,
+        "sync: with sealed parts",
+        WORKER,
+        Some(Verdict::Accepted),
+    )
 }
 
 fn make_sealed(scene: &mut Scene) {
@@ -159,7 +165,7 @@ fn conflict() -> Case {
         scene.make(number, draft(record, GRID, "report.amend", &amended));
     }
     scene.sync(OTHER_WORKER);
-    sent(scene, "sync: conflict", WORKER)
+    sent(scene, "sync: conflict", WORKER, Some(Verdict::Conflict))
 }
 
 fn not_applied() -> Case {
@@ -169,7 +175,12 @@ fn not_applied() -> Case {
     let registered = json!({"to": "REGISTERED", "level": "III"});
     scene.make(DESK, draft(record, GRID, "report.transition", &registered));
     scene.sync(DESK);
-    sent(scene, "sync: not applied", WORKER)
+    sent(
+        scene,
+        "sync: not applied",
+        WORKER,
+        Some(Verdict::NotApplied),
+    )
 }
 
 /// Somebody amends a report whose creation has not arrived.
@@ -187,21 +198,26 @@ fn hearsay(scene: &mut Scene) -> sync_core::ids::RecordId {
 fn held() -> Case {
     let (mut scene, _) = settled();
     hearsay(&mut scene);
-    sent(scene, "sync: held", OTHER_WORKER)
+    sent(scene, "sync: held", OTHER_WORKER, Some(Verdict::Held))
 }
 
 fn released() -> Case {
     let (mut scene, _) = settled();
     hearsay(&mut scene);
     scene.sync(OTHER_WORKER);
-    sent(scene, "sync: releases", WORKER)
+    sent(scene, "sync: releases", WORKER, Some(Verdict::Accepted))
 }
 
 fn quarantined() -> Case {
     let (mut scene, _) = settled();
     scene.report(WORKER, FAR_GRID);
     scene.report(WORKER, GRID);
-    sent(scene, "sync: quarantined", WORKER)
+    sent(
+        scene,
+        "sync: quarantined",
+        WORKER,
+        Some(Verdict::Quarantined),
+    )
 }
 
 /// A batch of two changes: a header that nobody can read, and a part that is no JSON.
@@ -234,7 +250,7 @@ fn unreadable() -> Case {
     request.head_seq.0 += 1;
     (request.end_hash, request.head_hash) = (hashes[1], hashes[1]);
     let bytes = request.encode(&batch, scene.replica(WORKER).signing_key());
-    scene.request_case("sync: unreadable", vec![bytes])
+    scene.request_case("sync: unreadable", vec![bytes], Some(Verdict::Quarantined))
 }
 
 fn duplicate() -> Case {
@@ -243,7 +259,7 @@ fn duplicate() -> Case {
     scene.report(WORKER, FAR_GRID);
     let request = scene.request(WORKER);
     scene.deliver(&request);
-    scene.request_case("sync: duplicate", vec![request])
+    scene.request_case("sync: duplicate", vec![request], Some(Verdict::Quarantined))
 }
 
 /// The first part of the batch has arrived before, its answer was lost; more was made since.
@@ -261,7 +277,12 @@ fn half_duplicate() -> Case {
         .request_no;
     let session = &mut scene.phone(WORKER).session;
     session.on_failure(number, failure, None, at, 1);
-    sent(scene, "sync: half a duplicate", WORKER)
+    sent(
+        scene,
+        "sync: half a duplicate",
+        WORKER,
+        Some(Verdict::Accepted),
+    )
 }
 
 fn group_of_three() -> Case {
@@ -274,7 +295,11 @@ fn group_of_three() -> Case {
         .into_iter()
         .map(|number| scene.request(number))
         .collect();
-    scene.request_case("sync: three in one commit", requests)
+    scene.request_case(
+        "sync: three in one commit",
+        requests,
+        Some(Verdict::Conflict),
+    )
 }
 
 fn scope_change() -> Case {
@@ -289,7 +314,7 @@ fn scope_change() -> Case {
         role: "worker".to_owned(),
         unit: UnitId(9),
     });
-    sent(scene, "sync: another scope", WORKER)
+    sent(scene, "sync: another scope", WORKER, None)
 }
 
 /// Two phones with one name; the other one has been at the server.
@@ -305,7 +330,7 @@ fn forked() -> Scene {
 }
 
 fn fork_noticed() -> Case {
-    sent(forked(), "sync: fork noticed", WORKER)
+    sent(forked(), "sync: fork noticed", WORKER, None)
 }
 
 /// The request for a new name, and the name.
@@ -362,7 +387,12 @@ fn fork_repeats() -> Case {
     };
     let replica = scene.replica(WORKER);
     replica.continue_as(&identity).expect("BUG: a sound disk");
-    sent(scene, "sync: repeats with origin", WORKER)
+    sent(
+        scene,
+        "sync: repeats with origin",
+        WORKER,
+        Some(Verdict::Accepted),
+    )
 }
 
 fn repair() -> Case {
@@ -378,7 +408,7 @@ fn repair() -> Case {
     repaired.repairs = Some(ChangeId { replica, seq });
     repaired.base = Some(LogPlace::default());
     scene.make(WORKER, repaired);
-    sent(scene, "sync: repair", WORKER)
+    sent(scene, "sync: repair", WORKER, Some(Verdict::Accepted))
 }
 
 fn revoked_hands_in() -> Case {
@@ -386,7 +416,12 @@ fn revoked_hands_in() -> Case {
     scene.report(WORKER, GRID);
     let replica = scene.replica(WORKER).replica_id();
     scene.office(AdminRequest::RevokeReplica { replica });
-    sent(scene, "sync: revoked hands in", WORKER)
+    sent(
+        scene,
+        "sync: revoked hands in",
+        WORKER,
+        Some(Verdict::Quarantined),
+    )
 }
 
 /// The server was put back from a copy; a phone offers again what the copy misses, with its receipts.
@@ -407,7 +442,7 @@ fn brought_back() -> Case {
     let applied = replica.apply_response(&response, &facts, at);
     assert!(applied.expect("BUG: an answer fits").new_epoch);
     scene.phone(WORKER).session = sync_core::session::Session::new("sim 1");
-    sent(scene, "sync: brought back", WORKER)
+    sent(scene, "sync: brought back", WORKER, Some(Verdict::Accepted))
 }
 
 fn ready() -> Case {

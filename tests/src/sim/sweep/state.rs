@@ -76,7 +76,10 @@ fn read_database(
 }
 
 fn hash_table(connection: &Connection, name: &str) -> rusqlite::Result<Hash> {
-    let mut statement = connection.prepare(&format!("SELECT * FROM \"{name}\" ORDER BY 1, 2"))?;
+    let rows = format!("SELECT * FROM \"{name}\"");
+    let count = connection.prepare(&rows)?.column_count();
+    let order: Vec<String> = (1..=count).map(|column| column.to_string()).collect();
+    let mut statement = connection.prepare(&format!("{rows} ORDER BY {}", order.join(", ")))?;
     let passed_over = PASSED_OVER
         .iter()
         .find(|(table, _)| *table == name)
