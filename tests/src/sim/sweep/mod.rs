@@ -17,7 +17,7 @@ mod server_cases;
 mod state;
 
 pub use crash::{Case, Expected, Machine, Options, Report, sweep_case};
-pub use scene::Scene;
+pub use scene::{Scene, draft, open_phone, report, start_server};
 pub use state::State;
 
 use serde::Serialize;

@@ -34,6 +34,7 @@ pub fn cases() -> Vec<Case> {
             "office: adds a person",
             AdminRequest::AddPerson {
                 name: "新人".to_owned(),
+                number: None,
             },
         ),
         asks(

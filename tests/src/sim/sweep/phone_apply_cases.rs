@@ -1,14 +1,14 @@
 //! What a phone takes in: receipts, pages, images, rulings, another scope, an epoch, a fork, a revocation.
 
-use super::Case;
 use super::scene::{Scene, draft, told};
+use super::{Case, Expected};
 use crate::sim::district::RULER;
 use serde_json::json;
 use server::service::administration::AdminRequest;
 use sync_core::digest::SetDigest;
 use sync_core::entry::RulingKind;
 use sync_core::ids::{PersonId, Pos, Seq, UnitId};
-use sync_core::wire::Status;
+use sync_core::wire::{ImageItem, Item, Status, read_items};
 
 const WORKER: u32 = 4;
 const OTHER_WORKER: u32 = 5;
@@ -20,6 +20,7 @@ pub fn cases() -> Vec<Case> {
         receipts(),
         entries(),
         images(),
+        prepared_file(),
         rulings(),
         another_scope(),
         new_epoch(),
@@ -91,6 +92,38 @@ fn images() -> Case {
     }
     scene.sync(OTHER_WORKER);
     takes_in(scene, "phone: takes in images", |_| ())
+}
+
+/// A first sync from a prepared file: whole images, then the cursor.
+fn prepared_file() -> Case {
+    let mut scene = Scene::new(&[WORKER, OTHER_WORKER]);
+    for unit in [GRID, 8, GRID] {
+        scene.report(OTHER_WORKER, unit);
+    }
+    scene.sync(OTHER_WORKER);
+    let (response, _) = scene.answer(WORKER);
+    let images: Vec<ImageItem> = read_items(&response.items)
+        .filter_map(|item| match item {
+            Ok(Some(Item::Image(image))) => Some(image),
+            _ => None,
+        })
+        .collect();
+    assert!(images.len() > 1, "BUG: a first page holds images");
+    let mut case = scene.phone_case("phone: takes a prepared file", WORKER, move |replica| {
+        let rows = images
+            .iter()
+            .map(|image| (image.record, image.pos, &image.image[..]));
+        let taken = replica.apply_images(rows).map_err(|error| told(&error))?;
+        let finished = replica.finish_snapshot(response.cursor);
+        finished
+            .map(|()| taken.to_string().into_bytes())
+            .map_err(|error| told(&error))
+    });
+    // The images, and that they are all.
+    case.commits = 2;
+    // Images that lie there already are not counted again.
+    case.expected = Expected::Works;
+    case
 }
 
 fn rulings() -> Case {

@@ -200,6 +200,7 @@ fn enrols() -> Case {
         replica_no: ReplicaNo(4),
         person: PersonId(4),
         epoch: Epoch(1),
+        certificate: Vec::new(),
         server_keys: vec![("k1".to_owned(), key.verifying_key())],
     };
     Case {
@@ -372,6 +373,7 @@ fn goes_on_after_a_fork() -> Case {
         replica: ReplicaId(Uuid::from_u64_pair(9, 9)),
         key_seed: [9; 32],
         replica_no: ReplicaNo(99),
+        certificate: Vec::new(),
     };
     scene.phone_case("phone: goes on after a fork", WORKER, move |replica| {
         if replica.replica_id() == identity.replica {

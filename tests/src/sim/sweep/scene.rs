@@ -110,6 +110,15 @@ impl Scene {
         self.phones.insert(number, phone);
     }
 
+    /// Enrols one more phone of a person.
+    pub fn enrol(&mut self, number: u32, person: PersonId) {
+        let node = self.disk.node(&format!("{}.phone{number}", self.name));
+        let dice = Dice::new(SEED + u64::from(number));
+        let phone = Phone::enrol(&self.server, node, person, dice);
+        let phone = phone.unwrap_or_else(|error| panic!("BUG: {}", told(&error)));
+        self.phones.insert(number, phone);
+    }
+
     /// Copies a phone's data onto another one.
     pub fn clone_phone(&mut self, number: u32, copy: u32) {
         let phone = self.phone(number);

@@ -1,7 +1,7 @@
 //! What phones ask of the server: enrolment, every kind of verdict, repeats, forks, repairs, offers after a restore.
 
 use super::Case;
-use super::scene::{Scene, draft, report, told};
+use super::scene::{Scene, deliver, draft, report, told};
 use crate::sim::server::now;
 use api_schema::enrolment::EnrolmentRequest;
 use api_schema::fork::ForkRequest;
@@ -14,6 +14,7 @@ use sync_core::change::{Batch, BatchWriter, ChangeId, Needs, Part, PartClass, Si
 use sync_core::entry::RulingKind;
 use sync_core::ids::{LogPlace, PersonId, Pos, ReplicaId, ReplicaNo, UnitId};
 use sync_core::replica::ForkIdentity;
+use sync_core::session::{Failure, Session};
 use sync_core::verdict::Verdict;
 use sync_core::wire::RequestBody;
 use uuid::Uuid;
@@ -51,6 +52,7 @@ pub fn cases() -> Vec<Case> {
         repair(),
         revoked_hands_in(),
         brought_back(),
+        unknown_comes_back(),
         ready(),
     ]
 }
@@ -270,7 +272,7 @@ fn half_duplicate() -> Case {
     scene.deliver(&request);
     scene.report(WORKER, GRID);
     let at = scene.phones[&WORKER].clocks(&scene.server);
-    let failure = sync_core::session::Failure::Busy;
+    let failure = Failure::Busy;
     let number = RequestBody::read(&request)
         .expect("BUG: own request")
         .request
@@ -384,6 +386,7 @@ fn fork_repeats() -> Case {
         replica: ReplicaId(request.replica),
         key_seed,
         replica_no: ReplicaNo(answer.replica_no),
+        certificate: answer.certificate,
     };
     let replica = scene.replica(WORKER);
     replica.continue_as(&identity).expect("BUG: a sound disk");
@@ -441,8 +444,34 @@ fn brought_back() -> Case {
     let replica = scene.replica(WORKER);
     let applied = replica.apply_response(&response, &facts, at);
     assert!(applied.expect("BUG: an answer fits").new_epoch);
-    scene.phone(WORKER).session = sync_core::session::Session::new("sim 1");
+    scene.phone(WORKER).session = Session::new("sim 1");
     sent(scene, "sync: brought back", WORKER, Some(Verdict::Accepted))
+}
+
+/// A phone that enrolled after the copy shows its certificate.
+fn unknown_comes_back() -> Case {
+    let (mut scene, _) = settled();
+    let copy = scene.server.node.snapshot();
+    scene.enrol(106, PersonId(6));
+    scene.report(106, 9);
+    scene.sync(106);
+    scene.server.put_back(&copy);
+    scene.server.start(true).expect("BUG: it starts");
+    scene.report(106, 9);
+    let request = scene.request(106);
+    assert!(deliver(&scene.server, std::slice::from_ref(&request)).is_err());
+    let number = RequestBody::read(&request)
+        .expect("BUG: own request")
+        .request
+        .request_no;
+    let at = scene.phones[&106].clocks(&scene.server);
+    let session = &mut scene.phone(106).session;
+    session.on_failure(number, Failure::UnknownReplica, None, at, 1);
+    let request = scene.request(106);
+    let mut case = scene.request_case("sync: comes back by certificate", vec![request], None);
+    // The replica's entry, then its work.
+    case.commits = 2;
+    case
 }
 
 fn ready() -> Case {
