@@ -63,6 +63,7 @@ pub fn cases() -> Vec<Case> {
         ),
         asks("office: agrees to the clock", AdminRequest::AgreeClock),
         code(person),
+        rotate(),
         revoke_replica(),
         second_place(),
     ];
@@ -106,6 +107,15 @@ fn code(person: PersonId) -> Case {
         let code = gridwork.make_code(&district, person);
         code.map(|_| Vec::new()).map_err(|error| told(&error))
     })
+}
+
+fn rotate() -> Case {
+    let mut case = asks("office: gives new keys", AdminRequest::RotateKey);
+    // The keys are kept before the log names them.
+    case.commits = 3;
+    // Each try draws keys of its own.
+    case.expected = super::Expected::Works;
+    case
 }
 
 fn revoke_replica() -> Case {

@@ -23,6 +23,7 @@ pub fn cases() -> Vec<Case> {
         prepared_file(),
         rulings(),
         another_scope(),
+        another_key(),
         new_epoch(),
         fork_status(),
         upgrade_required(),
@@ -166,6 +167,14 @@ fn another_scope() -> Case {
             .map(|applied| format!("{applied:?}").into_bytes())
             .map_err(|error| told(&error))
     })
+}
+
+/// Another key of the server comes with the answer.
+fn another_key() -> Case {
+    let (mut scene, _) = settled();
+    scene.office(AdminRequest::RotateKey);
+    scene.report(WORKER, GRID);
+    takes_in(scene, "phone: takes in another key", |_| ())
 }
 
 fn new_epoch() -> Case {

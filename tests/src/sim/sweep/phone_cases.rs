@@ -106,7 +106,6 @@ pub fn cases() -> Vec<Case> {
         makes_from_a_draft(),
         dismisses(),
         goes_on_after_a_fork(),
-        learns_a_key(),
         closes(),
     ]);
     cases
@@ -379,19 +378,11 @@ fn goes_on_after_a_fork() -> Case {
         if replica.replica_id() == identity.replica {
             return Ok(b"2".to_vec());
         }
-        let repeated = replica.continue_as(&identity);
+        let plan = replica.fork_plan().map_err(|error| told(&error))?;
+        let repeated = replica.continue_as(&plan, &identity);
         repeated
             .map(|count| count.to_string().into_bytes())
             .map_err(|error| told(&error))
-    })
-}
-
-fn learns_a_key() -> Case {
-    let (scene, _) = worked();
-    let key = SigningKey::from_seed(&[8; 32]).verifying_key();
-    scene.phone_case("phone: learns a key", WORKER, move |replica| {
-        let added = replica.add_server_key("k2", &key);
-        added.map(|()| Vec::new()).map_err(|error| told(&error))
     })
 }
 

@@ -389,7 +389,9 @@ fn fork_repeats() -> Case {
         certificate: answer.certificate,
     };
     let replica = scene.replica(WORKER);
-    replica.continue_as(&identity).expect("BUG: a sound disk");
+    let plan = replica.fork_plan().expect("BUG: a sound disk");
+    let repeated = replica.continue_as(&plan, &identity);
+    repeated.expect("BUG: a sound disk");
     sent(
         scene,
         "sync: repeats with origin",
