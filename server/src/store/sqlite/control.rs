@@ -149,11 +149,29 @@ impl Control {
         Ok(())
     }
 
+    /// Stores a private key of each purpose, all of them or none.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn insert_keys(
+        &self,
+        district: &str,
+        id: &str,
+        keys: &[(&str, [u8; 32])],
+        since_ms: i64,
+    ) -> Result<(), StoreError> {
+        let transaction = self.connection.unchecked_transaction()?;
+        for (purpose, seed) in keys {
+            self.insert_key(district, purpose, id, seed, since_ms)?;
+        }
+        Ok(transaction.commit()?)
+    }
+
     /// Stores a private key.
     ///
     /// # Errors
     /// The database's own.
-    pub fn insert_key(
+    fn insert_key(
         &self,
         district: &str,
         purpose: &str,
