@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod engine;
+pub mod fuzz;
 pub mod oracle;
 pub mod sim;
 pub mod small_log;

@@ -3,6 +3,7 @@
 use super::ServiceError;
 use super::district::District;
 use super::gridwork::Gridwork;
+use super::log_writer::LogWriter;
 use crate::store::StoreError;
 use crate::store::sqlite::PersonRow;
 use crate::store::sqlite::control::OneTimeCode;
@@ -26,6 +27,8 @@ const WRONG_CODES_PER_MINUTE_MAX: u32 = 60;
 
 const ENROL: &str = "enrol";
 const SET_UP: &str = "set_up";
+/// The role of whoever sets a district up.
+const ADMINISTRATOR: &str = "system_admin";
 
 /// Counts wrong codes.
 #[derive(Debug, Default)]
@@ -317,14 +320,19 @@ impl Gridwork {
         &self,
         request: SetupRequest,
     ) -> Result<SetupAnswer, ServiceError> {
-        // A set-up token makes one person, whoever asks; its use is noted under a name of its own.
-        let once = ReplicaId(crate::ids::new_uuid(&*self.clock, &*self.entropy));
+        // The same request again, whose answer was lost, is told by a name that follows from it.
+        let hash = Hash::of(&[
+            b"gridwork/set-up/1",
+            request.token.as_bytes(),
+            b"|",
+            request.name.as_bytes(),
+        ]);
+        let once = ReplicaId::from_slice(&hash.0[..16]).expect("BUG: 16 bytes are an id");
         let code = self.redeem(SET_UP, &request.token, once)?;
+        let is_repeat = code.used_by.is_some();
         let district = Arc::clone(self.district(Some(&code.district))?);
         self.write_first_entries(&district).await?;
-        let person = self.add_person(&district, &request.name, None).await?;
-        self.grant_role(&district, person, "system_admin", UnitId(1))
-            .await?;
+        let person = add_administrator(&district, request.name, is_repeat).await?;
         Ok(SetupAnswer {
             person: person.0,
             enrolment_code: self.make_code(&district, person)?,
@@ -358,20 +366,7 @@ impl Gridwork {
         let name = name.to_owned();
         let entered = district
             .writer()
-            .run(move |log, now_ms| {
-                let person = match number {
-                    Some(number) if log.directory().has_person(number) => return Ok(None),
-                    Some(number) => number,
-                    None => log.next_person(log.least_new_person()?),
-                };
-                log.change_directory(DirectoryChange::Person { person }, now_ms)?;
-                log.put_person(&PersonRow {
-                    person,
-                    name,
-                    external_id,
-                })?;
-                Ok(Some(person))
-            })
+            .run(move |log, now_ms| put_new_person(log, name, external_id, number, now_ms))
             .await?;
         entered.ok_or(ServiceError::Conflict {
             reason: "a person has this number",
@@ -422,6 +417,67 @@ impl Gridwork {
             })
             .await
     }
+}
+
+/// Enters a person, under this number or the next one; `None` when somebody has it.
+fn put_new_person(
+    log: &mut LogWriter<'_>,
+    name: String,
+    external_id: Option<String>,
+    number: Option<PersonId>,
+    now_ms: i64,
+) -> Result<Option<PersonId>, StoreError> {
+    let person = match number {
+        Some(number) if log.directory().has_person(number) => return Ok(None),
+        Some(number) => number,
+        None => log.next_person(log.least_new_person()?),
+    };
+    log.change_directory(DirectoryChange::Person { person }, now_ms)?;
+    log.put_person(&PersonRow {
+        person,
+        name,
+        external_id,
+    })?;
+    Ok(Some(person))
+}
+
+/// Adds an administrator, person and role at once. Asked again, it is the one of that name, as long as they have not enrolled;
+/// afterwards the token is worth nothing any more.
+async fn add_administrator(
+    district: &District,
+    name: String,
+    is_repeat: bool,
+) -> Result<PersonId, ServiceError> {
+    let added = district
+        .writer()
+        .run(move |log, now_ms| {
+            let directory = log.directory();
+            if is_repeat {
+                for person in directory.people() {
+                    let grants = directory.grants(person);
+                    if grants.iter().any(|grant| grant.role == ADMINISTRATOR)
+                        && log.write().find_person_name(person)?.as_ref() == Some(&name)
+                    {
+                        let mut replicas = directory.replicas();
+                        let has_enrolled = replicas.any(|replica| replica.person == person);
+                        return Ok((!has_enrolled).then_some(person));
+                    }
+                }
+            }
+            let person = put_new_person(log, name, None, None, now_ms)?
+                .expect("BUG: the next number is free");
+            let grant = Grant {
+                person,
+                role: ADMINISTRATOR.to_owned(),
+                unit: UnitId(1),
+                from_ms: now_ms,
+                until_ms: None,
+            };
+            log.change_directory(DirectoryChange::Grant(grant), now_ms)?;
+            Ok(Some(person))
+        })
+        .await?;
+    added.ok_or(ServiceError::CodeRefused)
 }
 
 fn read_key(bytes: &Base64Url<32>) -> Result<VerifyingKey, ServiceError> {

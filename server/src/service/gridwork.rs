@@ -208,12 +208,13 @@ impl Gridwork {
             last_epoch: Epoch(1),
             head: (Pos(0), Hash::ZERO),
         };
-        control.insert_district(&known)?;
-        for purpose in ["head", "token"] {
+        let keys = ["head", "token"].map(|purpose| {
             let mut seed = [0; 32];
             entropy.fill(&mut seed);
-            control.insert_key(code, purpose, "k1", &seed, clock.wall_ms())?;
-        }
+            (purpose, seed)
+        });
+        // Last and at once: until then the district is not there, and making it can be tried again.
+        control.insert_district(&known, &keys, clock.wall_ms())?;
         Ok(id)
     }
 

@@ -169,21 +169,20 @@ impl Gridwork {
         }
         let since_ms = self.clock.wall_ms();
         let id = format!("k{}", heads.len() + 1);
-        for purpose in ["token", "head"] {
+        let [token, head] = ["token", "head"].map(|purpose| {
             let mut seed = [0; 32];
             self.entropy.fill(&mut seed);
-            control.insert_key(district.code(), purpose, &id, &seed, since_ms)?;
-            let stored = StoredKey {
-                id: id.clone(),
-                seed,
-                since_ms,
-            };
-            if purpose == "token" {
-                district.keys().add_token(&stored);
-            } else {
-                heads.push(stored);
-            }
-        }
+            (purpose, seed)
+        });
+        // At once: one purpose's key without the other's would stand in the way of every later rotation.
+        control.insert_keys(district.code(), &id, &[token, head], since_ms)?;
+        let stored = |seed| StoredKey {
+            id: id.clone(),
+            seed,
+            since_ms,
+        };
+        district.keys().add_token(&stored(token.1));
+        heads.push(stored(head.1));
         Ok(heads)
     }
 }

@@ -164,6 +164,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), ReplicaError> {
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
     connection.set_prepared_statement_cache_capacity(64);
+    sync_log(connection)?;
     for (index, step) in MIGRATIONS.iter().enumerate().skip(version as usize) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(step)?;
@@ -171,6 +172,17 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), ReplicaError> {
         transaction.commit()?;
     }
     Ok(())
+}
+
+/// Makes durable what the log holds. An app that was killed between writing a commit and syncing it leaves a commit that
+/// the next start reads; what is shown or sent from it must not be gone after a power cut.
+fn sync_log(connection: &Connection) -> Result<(), ReplicaError> {
+    // Moving the log into the file begins with a sync of the log. Storage that knows no such log answers with nothing done.
+    match connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+        // It failed after the sync, for lack of room; reading and handing in go on.
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) => Ok(()),
+        other => Ok(other?),
+    }
 }
 
 #[cfg(test)]

@@ -287,6 +287,9 @@ impl<'a> RequestBody<'a> {
         if request.count > 0 && request.first_seq.0 == 0 {
             return Err(CodecError::Missing(tag::FIRST_SEQ));
         }
+        if request.first_seq.0.checked_add(request.count).is_none() {
+            return Err(CodecError::BadField(tag::FIRST_SEQ));
+        }
         if request.count > limits::BATCH_CHANGES_MAX as u64 {
             return Err(CodecError::OverLimit {
                 what: "changes in a batch",

@@ -17,6 +17,7 @@ pub mod plan;
 mod rogue;
 pub mod server;
 pub mod shrink;
+pub mod sweep;
 mod template;
 mod work;
 pub mod world;

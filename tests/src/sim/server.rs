@@ -77,12 +77,36 @@ impl Server {
             &*self.entropy,
         )?;
         self.start(false)?;
+        self.write_first_entries()?;
+        let district = self.district().expect("BUG: it has just started");
+        now(Box::pin(district::fill(&district)))
+    }
+
+    /// What `gridwork init` does, and a first start. A district that is there already is only started.
+    ///
+    /// # Errors
+    /// Whatever the service refused.
+    pub fn init(&mut self) -> Result<(), ServiceError> {
+        let made = Gridwork::found(
+            &self.folder(),
+            CODE,
+            "小区",
+            "Asia/Shanghai",
+            &*self.clock,
+            &*self.entropy,
+        );
+        match made {
+            Ok(_) | Err(ServiceError::Conflict { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        self.start(false)?;
+        self.write_first_entries()
+    }
+
+    fn write_first_entries(&self) -> Result<(), ServiceError> {
         let district = self.district().expect("BUG: it has just started");
         let gridwork = self.gridwork.as_ref().expect("BUG: it has just started");
-        now(Box::pin(async {
-            gridwork.write_first_entries(&district).await?;
-            district::fill(&district).await
-        }))
+        now(Box::pin(gridwork.write_first_entries(&district)))
     }
 
     /// Starts, under a new epoch when the files were put back from a copy.

@@ -101,12 +101,18 @@ impl Control {
         Ok(Self { connection })
     }
 
-    /// Adds a district.
+    /// Adds a district with its first private keys, by purpose, all of it or nothing.
     ///
     /// # Errors
     /// The database's own; also when the code is taken.
-    pub fn insert_district(&self, district: &KnownDistrict) -> Result<(), StoreError> {
-        self.connection.execute(
+    pub fn insert_district(
+        &self,
+        district: &KnownDistrict,
+        keys: &[(&str, [u8; 32])],
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        let transaction = self.connection.unchecked_transaction()?;
+        transaction.execute(
             "INSERT INTO district (code, id, name, last_epoch, head_pos, head_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![
                 district.code,
@@ -117,7 +123,10 @@ impl Control {
                 &district.head.1.0[..]
             ],
         )?;
-        Ok(())
+        for (purpose, seed) in keys {
+            self.insert_key(&district.code, purpose, "k1", seed, now_ms)?;
+        }
+        Ok(transaction.commit()?)
     }
 
     /// All districts.
@@ -162,11 +171,29 @@ impl Control {
         Ok(())
     }
 
+    /// Stores a private key of each purpose, all of them or none.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn insert_keys(
+        &self,
+        district: &str,
+        id: &str,
+        keys: &[(&str, [u8; 32])],
+        since_ms: i64,
+    ) -> Result<(), StoreError> {
+        let transaction = self.connection.unchecked_transaction()?;
+        for (purpose, seed) in keys {
+            self.insert_key(district, purpose, id, seed, since_ms)?;
+        }
+        Ok(transaction.commit()?)
+    }
+
     /// Stores a private key.
     ///
     /// # Errors
     /// The database's own.
-    pub fn insert_key(
+    fn insert_key(
         &self,
         district: &str,
         purpose: &str,

@@ -318,12 +318,19 @@ impl DistrictWrite {
         })
     }
 
-    /// Writes the facts of a new district.
+    /// Writes the facts of a new district, over those of one that was begun and never came to an entry.
     ///
     /// # Errors
-    /// The database's own.
+    /// The database's own; that the file holds a district with entries.
     pub fn create(&self, facts: &DistrictFacts, now_ms: i64) -> Result<(), StoreError> {
         let group = Group::begin(self)?;
+        if self.head()?.0 > Pos(0) {
+            return Err(StoreError::Missing(format!(
+                "room for district {}: its file holds one already",
+                facts.code
+            )));
+        }
+        self.connection().execute("DELETE FROM epoch", [])?;
         for (name, value) in [
             ("district", &facts.id.as_bytes()[..]),
             ("code", facts.code.as_bytes()),

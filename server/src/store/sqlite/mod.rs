@@ -47,7 +47,19 @@ fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "wal_autocheckpoint", 8_192)?;
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     connection.pragma_update(None, "cache_size", -65_536)?;
+    sync_log(&connection)?;
     Ok(connection)
+}
+
+/// Makes durable what the log holds. A process that was killed between writing a commit and syncing it leaves a commit
+/// that the next one reads and answers from; a power cut must not take that back.
+fn sync_log(connection: &Connection) -> Result<(), StoreError> {
+    // Moving the log into the file begins with a sync of the log.
+    match connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+        // It failed after the sync, for lack of room; reads go on.
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) => Ok(()),
+        other => Ok(other?),
+    }
 }
 
 /// Whether SQLite can open a database here; asks SQLite, which may look into another file system than the machine's.

@@ -1,0 +1,1 @@
+{"category":"SAN-01","title":"a","description":"b","place":{"latitude_e7":225000100,"longitude_e7":1140000100,"accuracy_m":5}}
