@@ -49,7 +49,7 @@ impl ForkPlan {
     /// database came first. Nearer to the chain's beginning, where everybody agrees; what is repeated although the server
     /// has it, it finds out. `None` at the beginning itself.
     pub fn lower(&self) -> Option<Seq> {
-        (self.received > Seq(0)).then(|| Seq(self.received.0 / 2))
+        (self.received > Seq(0)).then_some(Seq(self.received.0 / 2))
     }
 }
 
