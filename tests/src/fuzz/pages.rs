@@ -74,7 +74,7 @@ fn take_page(base: &Base, replica: &mut Replica, data: &[u8]) {
     let mut response = base.response.clone();
     let mut items = base.items.clone();
     while choices.are_left() {
-        if choices.byte() % 3 == 0 {
+        if choices.byte().is_multiple_of(3) {
             spoil_response(&mut choices, &mut response);
         } else {
             spoil_items(&mut choices, &mut items);
@@ -222,7 +222,7 @@ pub fn segments(data: &[u8]) {
 
 fn take_segment(base: &Base, replica: &mut Replica, data: &[u8]) {
     let mut choices = Choices::new(data);
-    let spoils_bytes = choices.byte() % 4 == 0;
+    let spoils_bytes = choices.byte().is_multiple_of(4);
     let mut items = base.items.clone();
     let mut bytes = Vec::new();
     if spoils_bytes {

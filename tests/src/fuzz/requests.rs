@@ -87,9 +87,9 @@ fn one_request(base: &Base, server: &Server, data: &[u8]) {
     let mut choices = Choices::new(data);
     let mut request = base.request.clone();
     let mut changes = base.changes.clone();
-    let keeps_chain = choices.byte() % 8 != 0;
+    let keeps_chain = !choices.byte().is_multiple_of(8);
     while choices.are_left() {
-        if choices.byte() % 2 == 0 {
+        if choices.byte().is_multiple_of(2) {
             spoil_request(&mut choices, &mut request);
         } else {
             spoil_changes(&mut choices, &mut changes);
@@ -171,7 +171,7 @@ fn spoil_request(choices: &mut Choices<'_>, request: &mut SyncRequest) {
         14 => request.page_bytes_max = choices.number(500_000),
         _ => {
             request.image_version = choices.number(1) as u32;
-            request.wants_token = choices.byte() % 2 == 0;
+            request.wants_token = choices.byte().is_multiple_of(2);
             request.app = String::from_utf8_lossy(choices.bytes()).into_owned();
         }
     }

@@ -78,7 +78,7 @@ fn spoilt(choices: &mut Choices<'_>) -> (Vec<u8>, Vec<u8>) {
         claims[name] = value(choices, now_s);
     }
     let (mut header, mut claims) = (header.to_string(), claims.to_string());
-    if choices.byte() % 8 == 0 {
+    if choices.byte().is_multiple_of(8) {
         // The same member twice.
         claims = claims.replacen('{', &format!("{{\"exp\":{},", i64::MAX), 1);
         header = header.replacen('{', "{\"alg\":\"none\",", 1);

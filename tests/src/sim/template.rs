@@ -36,7 +36,7 @@ impl Template {
         let disk = Disk::install();
         let node = disk.node("template.server");
         let clock = Arc::new(FixedClock::at(BEGINS_MS));
-        let mut server = Server::new(node.clone(), clock, 0x74_656d_706c_6174_65);
+        let mut server = Server::new(node.clone(), clock, 0x7465_6d70_6c61_7465);
         server.found().expect("BUG: the small district is founded");
         let (mut phones, mut rogue) = (BTreeMap::new(), None);
         for person in 1..=12 {

@@ -140,7 +140,7 @@ impl World {
             promises: BTreeMap::new(),
             flights: Vec::new(),
             event: 0,
-            dice: Dice::new(plan.seed ^ 0x776f_726c_64),
+            dice: Dice::new(plan.seed ^ 0x0077_6f72_6c64),
             rogue: template.rogue.clone(),
             outcome: Outcome::default(),
             trace: Hash::ZERO,

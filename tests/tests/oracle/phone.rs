@@ -197,6 +197,7 @@ impl Phone {
             image_version: 1,
             app: "oracle".into(),
             known_keys: 1,
+            last_head: Vec::new(),
             certificate: match is_known {
                 true => Vec::new(),
                 false => self.certificate.clone(),

@@ -22,7 +22,7 @@ use sync_core::verdict::Verdict;
 use sync_core::wire::{RequestBody, SyncResponse};
 
 /// The seed of every server here.
-const SEED: u64 = 0x7377_6565_70;
+const SEED: u64 = 0x0073_7765_6570;
 /// Exchanges after which a conversation that does not end is a defect.
 const EXCHANGES_MAX: usize = 40;
 
