@@ -43,6 +43,10 @@ pub struct Summary {
     pub seeds: u64,
     /// Changes made in them.
     pub changes: u64,
+    /// Changes in the world that had the fewest.
+    pub changes_least: u64,
+    /// Faults in the world that had the fewest, calm ones aside.
+    pub faults_least: u64,
     /// Log entries in them.
     pub entries: u64,
     /// Faults that struck.
@@ -143,6 +147,14 @@ pub fn run(campaign: &Campaign, tell: &(dyn Fn(u64, &Outcome) + Sync)) -> Summar
 }
 
 fn add((summary, marks): &mut (Summary, Marks), seed: u64, outcome: &Outcome) {
+    let faults: u64 = outcome.faults.values().sum();
+    let least = |before: u64, now: u64| if summary.seeds == 0 { now } else { before.min(now) };
+    summary.changes_least = least(summary.changes_least, outcome.changes);
+    summary.faults_least = match faults {
+        0 => summary.faults_least,
+        _ if summary.faults_least == 0 => faults,
+        _ => summary.faults_least.min(faults),
+    };
     summary.seeds += 1;
     summary.changes += outcome.changes;
     summary.entries += outcome.entries;

@@ -16,8 +16,10 @@ pub struct Size {
 impl Default for Size {
     fn default() -> Self {
         Self {
-            changes: 520,
-            faults: 24,
+            // Some are made on phones that are off, and some disks fail later than the world lasts: so that at least 500
+            // changes are made and 20 faults strike.
+            changes: 580,
+            faults: 36,
         }
     }
 }
@@ -359,13 +361,13 @@ mod tests {
                 .events
                 .iter()
                 .filter(|event| matches!(event, Event::Work { .. }));
-            assert!(works.count() >= 520);
+            assert!(works.count() >= 580);
             let faults = plan.events.iter().filter(|event| event.fault().is_some());
             let faults = faults.count();
             assert!(if seed % 100 == 99 {
                 faults == 0
             } else {
-                faults >= 24
+                faults >= 36
             });
         }
     }

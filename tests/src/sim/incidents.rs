@@ -231,6 +231,13 @@ impl World {
         }
         if head == seq {
             self.phones[index].last_made.2 = false;
+            // The phone died right after it had told that the change was made, before its hash could be asked for.
+            for number in self.by_id.get(&(id, head)).cloned().unwrap_or_default() {
+                let made = &mut self.made[number];
+                if made.is_certain && made.hash == sync_core::change::Hash::ZERO {
+                    made.hash = hash;
+                }
+            }
         } else if maybe_more && head.0 == seq.0 + 1 {
             self.mark("made_although_crashed");
             let last = self

@@ -232,9 +232,13 @@ impl World {
         self.trace = Hash::of(&[&self.trace.0, line.as_bytes()]);
     }
 
-    /// The phone that an event names: numbers go round.
+    /// The phone that an event names: numbers go round, past those that are no more.
     pub(super) fn phone_of(&self, number: u8) -> usize {
-        usize::from(number) % self.phones.len()
+        let (first, count) = (usize::from(number), self.phones.len());
+        (first..first + count)
+            .map(|index| index % count)
+            .find(|index| !self.phones[*index].gone)
+            .unwrap_or(first % count)
     }
 
     fn happen(&mut self, event: &Event) {
@@ -252,7 +256,11 @@ impl World {
         if self.phones[index].gone || self.phones[index].replica.is_none() {
             return;
         }
-        let Some(mut wish) = self.wish(index, work, pick) else {
+        // Where there is nothing to do it to, there is always something to report.
+        let wish = self
+            .wish(index, work, pick)
+            .or_else(|| self.wish(index, Work::Report, pick));
+        let Some(mut wish) = wish else {
             return;
         };
         wish.draft.open = serde_json::to_vec(&wish.fields).expect("BUG: fields are JSON");
