@@ -15,7 +15,7 @@ use sync_core::ids::{LogPlace, PersonId, Pos, ReplicaNo, ScopeVersion, Seq};
 use sync_core::kinds::Kind;
 use sync_core::merge::{Event, RecordState, Stamp};
 use sync_core::scope::Scope;
-use sync_core::verdict::Verdict;
+use sync_core::verdict::{Answer, Marks, Verdict};
 use sync_core::wire::{Receipt, SignedHead, SyncRequest};
 
 /// A request that was read, checked and prepared beside the writer.
@@ -270,7 +270,7 @@ impl LogWriter<'_> {
                         hash: change.hash,
                         received_ms,
                         time_ms,
-                        answer: answer.clone(),
+                        answer: self.counted_once(answer, change.hash)?,
                         first_place: Some(first_place),
                     };
                     self.take_back(change, &admission)?;
@@ -376,6 +376,16 @@ impl LogWriter<'_> {
         };
         self.store(change, &admission, row, after)?;
         Ok(admission)
+    }
+
+    /// The answer under a receipt, with the mark of a repeat when a copy of the phone came first after the restore and
+    /// repeated the change under its own name: it has its effect there.
+    fn counted_once(&self, answer: &Answer, hash: Hash) -> Result<Answer, StoreError> {
+        let mut answer = answer.clone();
+        if answer.verdict.is_in_force() && self.write().find_origin(hash)?.is_some() {
+            answer.marks = answer.marks.with(Marks::REPEAT);
+        }
+        Ok(answer)
     }
 
     /// Takes a change back in that a restore had lost: as it was decided, at a new place, folded where it first stood.

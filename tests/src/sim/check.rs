@@ -190,6 +190,27 @@ impl World {
         lines
     }
 
+    /// The first of these marks that the log does not have.
+    pub(super) fn first_not_in_log(&self, marks: &[String]) -> Option<String> {
+        if marks.is_empty() {
+            return None;
+        }
+        let district = self.server.district()?;
+        let mut text = Vec::new();
+        let read = DistrictRead::open(district.path()).ok()?;
+        read.scan_entries(Pos(0), usize::MAX >> 1, |entry| {
+            text.extend_from_slice(entry.body.as_deref().unwrap_or_default());
+            text.push(b'\n');
+            Ok::<_, StoreError>(true)
+        })
+        .ok()?;
+        let known = collect(&text);
+        marks
+            .iter()
+            .find(|mark| !known.contains_key(mark.as_str()))
+            .cloned()
+    }
+
     fn check_places(&mut self, entries: &[EntryRow]) {
         for (index, entry) in entries.iter().enumerate() {
             if entry.pos.0 != index as u64 + 1 {
@@ -284,7 +305,9 @@ impl World {
                 .directory
                 .replica(entry.replica)
                 .map(|replica| replica.replica);
-            let mut bytes = encode_answers(std::slice::from_ref(&entry.answer));
+            let mut answer = entry.answer.clone();
+            answer.marks.0 &= !Marks::REPEAT.0;
+            let mut bytes = encode_answers(&[answer]);
             bytes.extend(entry.time_ms.to_be_bytes());
             if let Some(name) = name
                 && logged.insert((name, entry.seq), bytes).is_some()

@@ -8,7 +8,7 @@ use server::service::ServiceError;
 use sync_core::ids::Seq;
 use sync_core::replica::{ApplyError, Condition, Wipe};
 use sync_core::session::{Failure, Outgoing, Progress, SessionError};
-use sync_core::verdict::{Verdict, encode_answers};
+use sync_core::verdict::{Marks, Verdict, encode_answers};
 use sync_core::wire::{Receipt, RequestBody, SyncResponse};
 
 /// Exchanges after which a conversation that does not end is a defect.
@@ -524,7 +524,10 @@ impl World {
                 let Some((answer, _, time_ms)) = receipt.answer(Seq(seq)) else {
                     continue;
                 };
-                let mut bytes = encode_answers(std::slice::from_ref(answer));
+                // That a copy of the phone was counted instead is no other verdict.
+                let mut answer = answer.clone();
+                answer.marks.0 &= !Marks::REPEAT.0;
+                let mut bytes = encode_answers(&[answer]);
                 bytes.extend(time_ms.to_be_bytes());
                 let id = (receipt.replica, Seq(seq));
                 let before = self.phones[index].taken.insert(id, bytes.clone());
@@ -547,11 +550,15 @@ impl World {
             Ok(Wipe::Waits { .. }) => self.mark("revoked_handed_in"),
             Ok(Wipe::Wiped) => {
                 phone.gone = true;
-                let taken = phone.holds.iter().find(|number| {
-                    let made = &self.made[**number];
-                    made.is_certain && made.acknowledged.is_none()
-                });
-                let taken = taken.map(|number| self.made[*number].mark.clone());
+                // What was repeated after a fork was acknowledged under another name.
+                let unknown: Vec<String> = phone
+                    .holds
+                    .iter()
+                    .map(|number| &self.made[*number])
+                    .filter(|made| made.is_certain && made.acknowledged.is_none())
+                    .map(|made| made.mark.clone())
+                    .collect();
+                let taken = self.first_not_in_log(&unknown);
                 let phone = &mut self.phones[index];
                 // What a restored server then misses, this phone cannot bring back.
                 phone.holds.clear();
