@@ -95,6 +95,17 @@ pub struct Category {
     pub level: String,
     /// Whether the worker may solve it on the spot.
     pub self_handled_allowed: bool,
+    /// What must prove that it was done.
+    #[serde(default)]
+    pub proof: Proof,
+}
+
+/// What must prove that a case was solved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Proof {
+    /// Whether it takes an attachment; otherwise words do.
+    #[serde(default)]
+    pub required: bool,
 }
 
 #[derive(Deserialize)]

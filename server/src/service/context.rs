@@ -4,6 +4,7 @@ use crate::store::StoreError;
 use crate::store::sqlite::{
     Contact, DistrictFacts, DistrictRead, EntryRow, RecordRow, WaitKey, earliest_contact_ms,
 };
+use std::collections::BTreeSet;
 use sync_core::canary::{Canary, is_awake};
 use sync_core::change::{ChangeId, FramedChange, Header, Needs, Part, PartClass};
 use sync_core::decide::{Context, Decision, Prepared, admit, prepare};
@@ -14,7 +15,7 @@ use sync_core::ids::{LogPlace, Pos, ReplicaNo, Seq};
 use sync_core::kinds::KnownIntents;
 use sync_core::merge::{Event, RecordState, Stamp, fold};
 use sync_core::time::{Evidence, Interval};
-use sync_core::verdict::{Answer, Verdict};
+use sync_core::verdict::{Answer, Marks, Verdict};
 
 /// The log as it stood before a place, with the directory of that moment.
 #[derive(Clone, Copy)]
@@ -31,6 +32,8 @@ pub struct LogView<'a> {
     pub head: Pos,
     /// The range that is being taken, whose receipt is not written yet; `None` for readers.
     pub open_range: Option<OpenRange>,
+    /// What the range that is being taken repairs already, whose rulings follow at its end; `None` for readers.
+    pub repaired: Option<&'a BTreeSet<Pos>>,
 }
 
 /// Where a change stands.
@@ -83,6 +86,8 @@ pub struct Again {
     pub pos: Pos,
     /// The time that its admission fixed.
     pub time_ms: i64,
+    /// Whether that time was brought into its bounds.
+    pub is_bounded: bool,
 }
 
 impl Again {
@@ -91,6 +96,7 @@ impl Again {
         Self {
             pos: entry.pos,
             time_ms: entry.time_ms,
+            is_bounded: entry.answer.marks.has(Marks::CLOCK_BOUNDED),
         }
     }
 }
@@ -151,7 +157,11 @@ impl LogView<'_> {
                 context.time_ms = context.time_ms.or(repaired.map(|entry| entry.time_ms));
             }
         }
-        Ok(admit(&context, change))
+        let mut decision = admit(&context, change);
+        if again.is_some_and(|again| again.is_bounded) {
+            decision.answer.marks = decision.answer.marks.with(Marks::CLOCK_BOUNDED);
+        }
+        Ok(decision)
     }
 
     /// When what the author was looking at had arrived. Places that a restore took away bound nothing.
@@ -296,7 +306,11 @@ impl LogView<'_> {
             return Ok(None);
         };
         let present = self.present(&entry)?;
-        Ok((present.is_open() && stands(present.answer.verdict)).then_some(entry))
+        let is_taken = self
+            .repaired
+            .is_some_and(|taken| taken.contains(&entry.pos));
+        let is_repairable = present.is_open() && !is_taken && stands(present.answer.verdict);
+        Ok(is_repairable.then_some(entry))
     }
 
     /// What a held change waits for.

@@ -412,6 +412,7 @@ impl District {
             documents: &self.documents,
             head: state.head.0,
             open_range: None,
+            repaired: None,
         }
     }
 

@@ -53,6 +53,8 @@ pub struct WriterState {
     /// Whether this group changed the directory.
     pub directory_changed: bool,
     pending_rulings: Vec<Ruling>,
+    /// What they are about.
+    pending_repairs: BTreeSet<Pos>,
 }
 
 impl WriterState {
@@ -77,6 +79,7 @@ impl WriterState {
             touched: BTreeSet::new(),
             directory_changed: false,
             pending_rulings: Vec::new(),
+            pending_repairs: BTreeSet::new(),
         })
     }
 }
@@ -163,6 +166,7 @@ impl<'a> LogWriter<'a> {
             documents: self.documents,
             head: self.state.head.0,
             open_range: self.open_range,
+            repaired: Some(&self.state.pending_repairs),
         }
     }
 
@@ -191,18 +195,12 @@ impl<'a> LogWriter<'a> {
     }
 
     pub(super) fn defer_ruling(&mut self, ruling: Ruling) {
+        self.state.pending_repairs.insert(ruling.of);
         self.state.pending_rulings.push(ruling);
     }
 
-    /// Whether a ruling about the change at this place was put off.
-    pub(super) fn is_deferred(&self, of: Pos) -> bool {
-        self.state
-            .pending_rulings
-            .iter()
-            .any(|ruling| ruling.of == of)
-    }
-
     pub(super) fn flush_rulings(&mut self, now_ms: i64) -> Result<(), StoreError> {
+        self.state.pending_repairs.clear();
         for ruling in std::mem::take(&mut self.state.pending_rulings) {
             self.rule(&ruling, now_ms)?;
         }

@@ -66,7 +66,6 @@ impl LogWriter<'_> {
         } else {
             self.view().find_repairable(repairs, author)?
         };
-        let repaired = repaired.filter(|entry| !self.is_deferred(entry.pos));
         Ok(repaired.map(|entry| Ruling {
             ruling: RulingKind::Repaired,
             of: entry.pos,

@@ -7,7 +7,7 @@ use crate::store::StoreError;
 use sync_core::directory::Directory;
 use sync_core::entry::{EntryKind, Ruling, RulingKind};
 use sync_core::ids::{PersonId, Pos, UnitId};
-use sync_core::kinds::Shape;
+use sync_core::kinds::{Kind, Shape};
 use sync_core::merge::RecordState;
 use sync_core::verdict::{Problem, Verdict};
 
@@ -145,7 +145,7 @@ fn rule(
 }
 
 /// The verdict of a change that a person lets in, `None` when it cannot have any effect: its payload is wrong, the
-/// record exists already, or there is none.
+/// record exists already, is of another kind, or there is none.
 pub(super) fn admitted_verdict(
     change: &sync_core::decide::Prepared,
     state: Option<&RecordState>,
@@ -154,6 +154,11 @@ pub(super) fn admitted_verdict(
         |problem: &Problem| !matches!(problem.code, sync_core::verdict::ProblemCode::RightMissing);
     let (intent, _payload) = (change.intent?, change.payload.as_ref()?);
     if change.problems.iter().any(structural) {
+        return None;
+    }
+    let kind = state.map_or(Kind::Unknown, |state| state.kind);
+    let is_other_kind = |wanted| kind != Kind::Unknown && kind != wanted;
+    if intent.kind.is_some_and(is_other_kind) {
         return None;
     }
     let exists = state.is_some_and(|state| state.created.is_some());

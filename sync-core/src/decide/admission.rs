@@ -172,7 +172,13 @@ struct Judge<'a> {
 impl<'a> Judge<'a> {
     fn judge(&mut self, change: &Prepared) -> Result<(Verdict, Option<Event>), Refusal> {
         let (context, header) = (self.context, self.header);
-        if context.replica.revoked_ms.is_some() {
+        // What arrived before the revocation and waited is judged like any other change.
+        let received_ms = context.interval.received_ms;
+        if context
+            .replica
+            .revoked_ms
+            .is_some_and(|revoked_ms| revoked_ms <= received_ms)
+        {
             return Err(Refusal::new(
                 Verdict::Quarantined,
                 ProblemCode::ReplicaRevoked,
@@ -380,6 +386,7 @@ impl<'a> Judge<'a> {
     }
 
     fn saw(&self, stamp: &Stamp) -> bool {
-        stamp.seen_from(self.header.base) || stamp.replica == self.context.replica.no
+        let is_own = stamp.replica == self.context.replica.no && stamp.seq < self.header.seq;
+        is_own || stamp.seen_from(self.header.base)
     }
 }

@@ -90,7 +90,8 @@ impl Attempted<'_> {
                     .payload
                     .value::<Vec<String>>("proof")
                     .is_some_and(|list| !list.is_empty());
-                (!photos && !self.payload.has("note")).then(|| field("proof"))
+                let words_do = !self.proof_is_required() && self.payload.has("note");
+                (!photos && !words_do).then(|| field("proof"))
             }
             "category_allows_self_handling" => {
                 let allowed = self
@@ -117,7 +118,8 @@ impl Attempted<'_> {
                 .is_some()
                 .then(|| Problem::whole(ProblemCode::OnlyOnce).limit(&self.step.to)),
             "within_10_days" => {
-                let since_ms = self.record.last_step().map_or(0, |step| step.stamp.time_ms);
+                let closed = self.stamps_into("CLOSED").last();
+                let since_ms = closed.map_or(0, |stamp| stamp.time_ms);
                 (self.time_ms.saturating_sub(since_ms) > 10 * DAY_MS).then(not_allowed)
             }
             "answer_is_whole" => {
@@ -126,8 +128,9 @@ impl Attempted<'_> {
                 (!self.payload.has(needed)).then(|| field(needed))
             }
             "second_extension_by_district" => {
-                let before = self.stamps_into("EXT_ASKED").count();
-                (before > 1 && !self.acts_as("district_lead")).then(not_allowed)
+                let grants = self.payload.value::<bool>("granted").unwrap_or(false);
+                let is_second = grants && self.extension_was_granted();
+                (is_second && !self.acts_as("district_lead")).then(not_allowed)
             }
             "verifier_is_not_handler" => {
                 let handled = ["IN_PROGRESS", "FEEDBACK", "SELF_DONE"];
@@ -185,13 +188,30 @@ impl Attempted<'_> {
         self.right.grants.iter().any(|grant| grant.role == role)
     }
 
-    /// A handler or worker acts for the unit that holds the case; the other roles are not bound to it.
+    /// What was solved on the spot is always proved by an attachment, and what the category says.
+    fn proof_is_required(&self) -> bool {
+        let category = self.record.shown_text("category");
+        let category = category.and_then(|code| self.documents.category(&code));
+        self.step.to == "SELF_DONE" || category.is_some_and(|category| category.proof.required)
+    }
+
+    fn extension_was_granted(&self) -> bool {
+        self.record.steps.iter().any(|step| {
+            let is_answer = step
+                .states
+                .as_ref()
+                .is_some_and(|(from, _)| from == "EXT_ASKED");
+            is_answer && step.fields.value::<bool>("granted").unwrap_or(false)
+        })
+    }
+
+    /// A handler, worker or grid head acts for the unit that holds the case; the other roles are not bound to it.
     fn holds_the_desk(&self) -> bool {
         self.right
             .grants
             .iter()
             .any(|grant| match grant.role.as_str() {
-                "department_handler" | "worker" => self
+                "department_handler" | "worker" | "grid_head" => self
                     .record
                     .desk
                     .is_some_and(|desk| self.directory.is_within(desk, grant.unit)),

@@ -191,13 +191,18 @@ impl AdmissionOracle {
             let is_new = |change: &&Change| change.seq > mark;
             let new: Vec<&Change> = arrival.changes.iter().filter(is_new).collect();
             prediction.duplicates = (arrival.changes.len() - new.len()) as u64;
-            for (offered, range) in ranges(&arrival.receipts, &new) {
-                let rulings = self.take_range(arrival, &author, offered, range);
-                prediction.rulings.extend(rulings);
+            // Who does not know of a restore yet is told of it first.
+            if arrival.epoch == self.epoch() {
+                for (offered, range) in ranges(&arrival.receipts, &new) {
+                    let rulings = self.take_range(arrival, &author, offered, range);
+                    prediction.rulings.extend(rulings);
+                }
             }
+            let mark = self.mark(arrival.replica);
             prediction.answers = arrival
                 .changes
                 .iter()
+                .filter(|change| change.seq <= mark)
                 .map(|change| self.answered(arrival.replica, change.seq))
                 .collect();
         }
@@ -290,8 +295,7 @@ impl AdmissionOracle {
             Verdict::Accepted | Verdict::Conflict => false,
         };
         let pos = kept.row.place.1;
-        let is_taken =
-            self.repaired.contains(&pos) && !self.departs(Departure::TwoRepairsInOneBatch);
+        let is_taken = self.repaired.contains(&pos);
         let is_own = kept.row.person == row.person;
         (is_own && is_repairable && !kept.has_ended && !is_taken).then_some(pos)
     }
@@ -346,9 +350,7 @@ impl AdmissionOracle {
             people: &self.people,
             person: row.person,
             replica: row.replica,
-            is_revoked: revoked_ms.is_some_and(|revoked_ms| {
-                revoked_ms <= row.received_ms || self.departs(Departure::RevocationReachesBack)
-            }),
+            is_revoked: revoked_ms.is_some_and(|revoked_ms| revoked_ms <= row.received_ms),
             record: record.and_then(|record| record.shown.as_ref()),
             history: record.map_or(&[], |record| &record.entries),
             earliest_ms: contact_ms.max(written.map_or(i64::MIN, |it| self.base_ms(it.base))),
@@ -375,9 +377,7 @@ impl AdmissionOracle {
         let time_ms = Some(row.time_ms);
         let decided = self.decide(&row, kept.contact_ms, kept.sent_at, time_ms, Some(of));
         let mut answer = decided.answer;
-        if !self.departs(Departure::ReleaseDropsClockMark) {
-            answer.marks |= kept.row.answer.marks & CLOCK_BOUNDED;
-        }
+        answer.marks |= kept.row.answer.marks & CLOCK_BOUNDED;
         answer
     }
 }

@@ -14,6 +14,8 @@ pub struct Arrival {
     pub replica: ReplicaKey,
     /// When it arrived, by the server's clock.
     pub received_ms: i64,
+    /// The epoch that the sender knows.
+    pub epoch: u32,
     /// The last change made, and its hash.
     pub head: (u64, [u8; 32]),
     /// The first change of the batch.
@@ -162,6 +164,7 @@ impl Arrival {
         Ok(Self {
             replica: *request.replica.as_bytes(),
             received_ms,
+            epoch: request.cursor.epoch.0,
             head: (request.head_seq.0, request.head_hash.0),
             first_seq: request.first_seq.0,
             prev_hash: request.prev_hash.0,

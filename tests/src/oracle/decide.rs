@@ -285,7 +285,6 @@ fn failing_step(
     let record = situation.record?;
     let attempted = Attempted {
         documents: situation.documents,
-        departures: situation.departures,
         people: situation.people,
         record,
         entry,

@@ -3,7 +3,6 @@
 use super::admit::{AdmissionOracle, awaited, ends_repairs};
 use super::arrival::Ruled;
 use super::decide::{known_intent, waits};
-use super::departures::Departure;
 use super::log;
 use super::payload;
 use super::plain::{Answer, Need, Verdict};
@@ -77,7 +76,7 @@ impl AdmissionOracle {
             && change.unreadable_parts.is_empty()
             && !(is_made && matches!(intent.shape, Shape::Makes(_)))
             && (is_made || !waits(intent))
-            && (!is_other_kind || self.departs(Departure::WrongKindCanBeAdmitted))
+            && !is_other_kind
     }
 
     /// Writes a ruling about a change.

@@ -1,6 +1,5 @@
 //! Whether a step of a workflow, or a move to another unit, applies: by the tables of the documents and their guards.
 
-use super::departures::{Departure, Departures};
 use super::documents::{Documents, Step};
 use super::fold::{OracleRecord, Taken, saw};
 use super::people::{Grant, People};
@@ -13,8 +12,6 @@ pub struct Attempted<'a> {
     pub documents: &'a Documents,
     /// Units and roles.
     pub people: &'a People,
-    /// Where the engine is followed.
-    pub departures: &'a Departures,
     /// The record before the step.
     pub record: &'a OracleRecord,
     /// The step as it would be entered.
@@ -24,14 +21,8 @@ pub struct Attempted<'a> {
 }
 
 impl Attempted<'_> {
-    fn departs(&self, departure: Departure) -> bool {
-        self.departures.contains(&departure)
-    }
-
     fn has_seen(&self, step: &Taken) -> bool {
-        let is_own = step.stamp.replica == self.entry.stamp.replica;
         saw(self.entry, &step.stamp)
-            || (is_own && self.departs(Departure::OwnLaterStepCountsAsSeen))
     }
 
     /// The steps that entered a state.
@@ -182,8 +173,7 @@ fn is_proved(attempted: &Attempted<'_>, step: &Step) -> bool {
     let category = attempted.documents.categories.get(&category);
     let is_required =
         step.to == "SELF_DONE" || category.is_some_and(|category| category.proof_is_required);
-    let words_do = !is_required || attempted.departs(Departure::NoteIsAlwaysProof);
-    names_one || (words_do && fields.contains_key("note"))
+    names_one || (!is_required && fields.contains_key("note"))
 }
 
 /// A category that the catalogue does not have is no reason to refuse.
@@ -200,11 +190,7 @@ fn allows_self_handling(attempted: &Attempted<'_>) -> bool {
 fn is_within_days_of_closing(attempted: &Attempted<'_>, guard: &str) -> bool {
     let key = (attempted.record.kind.clone(), guard.to_owned());
     let days = attempted.documents.days.get(&key).copied().unwrap_or(0);
-    let closed = if attempted.departs(Departure::ReopeningCountsFromTheLastStep) {
-        attempted.record.last_step()
-    } else {
-        attempted.into("CLOSED").last()
-    };
+    let closed = attempted.into("CLOSED").last();
     let closed_ms = closed.map_or(0, |step| step.stamp.time_ms);
     attempted.entry.stamp.time_ms <= closed_ms + days * 24 * 3_600_000
 }
@@ -217,9 +203,6 @@ fn is_granted(fields: &super::plain::Fields) -> bool {
 
 /// Whether this is no second extension.
 fn is_first_extension(attempted: &Attempted<'_>) -> bool {
-    if attempted.departs(Departure::SecondRequestIsASecondExtension) {
-        return attempted.into("EXT_ASKED").count() < 2;
-    }
     let was_granted = attempted
         .record
         .steps
@@ -236,11 +219,8 @@ fn is_first_extension(attempted: &Attempted<'_>) -> bool {
 /// Who acts as a handler, worker or grid head does so for the unit that is the desk of the case.
 fn acts_for_desk(attempted: &Attempted<'_>, grants: &[&Grant]) -> bool {
     grants.iter().any(|grant| {
-        let is_bound = match grant.role.as_str() {
-            "department_handler" | "worker" => true,
-            "grid_head" => !attempted.departs(Departure::GridHeadActsForAnyDesk),
-            _ => false,
-        };
+        let bound = ["department_handler", "worker", "grid_head"];
+        let is_bound = bound.contains(&grant.role.as_str());
         let is_desk = attempted
             .record
             .desk

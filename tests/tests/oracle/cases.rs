@@ -82,6 +82,7 @@ pub fn arrival(replica: [u8; 16], received_ms: i64, changes: Vec<Change>) -> Arr
     Arrival {
         replica,
         received_ms,
+        epoch: 1,
         head: last,
         first_seq,
         prev_hash: if first_seq > 1 {
@@ -255,6 +256,7 @@ fn a_restored_server_takes_back_what_a_receipt_covers() {
     let place = before.answers[0].place;
     let offered = Arrival {
         received_ms: 9_000,
+        epoch: 2,
         receipts: vec![OfferedReceipt {
             replica: WANG,
             epoch: 1,

@@ -111,6 +111,7 @@ impl<'a> Pass<'a> {
             documents: self.documents,
             head,
             open_range: None,
+            repaired: Some(&self.repaired),
         }
     }
 
