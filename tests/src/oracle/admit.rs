@@ -192,7 +192,10 @@ impl AdmissionOracle {
         }
         if self.is_forked(arrival) {
             prediction.status = Status::Fork;
-        } else if !arrival.changes.is_empty() && arrival.first_seq <= mark + 1 {
+        } else if !arrival.changes.is_empty()
+            && arrival.first_seq <= mark + 1
+            && arrival.epoch == self.epoch()
+        {
             let is_new = |change: &&Change| change.seq > mark;
             let new: Vec<&Change> = arrival.changes.iter().filter(is_new).collect();
             prediction.duplicates = (arrival.changes.len() - new.len()) as u64;

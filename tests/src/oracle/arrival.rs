@@ -12,6 +12,8 @@ use sync_core::wire::{Receipt, RequestBody};
 pub struct Arrival {
     /// Who asks.
     pub replica: ReplicaKey,
+    /// The epoch that its author knows: changes are taken only under the present one.
+    pub epoch: u32,
     /// When it arrived, by the server's clock.
     pub received_ms: i64,
     /// The last change made, and its hash.
@@ -161,6 +163,7 @@ impl Arrival {
             .collect();
         Ok(Self {
             replica: *request.replica.as_bytes(),
+            epoch: request.cursor.epoch.0,
             received_ms,
             head: (request.head_seq.0, request.head_hash.0),
             first_seq: request.first_seq.0,
