@@ -192,13 +192,15 @@ impl AdmissionOracle {
         }
         if self.is_forked(arrival) {
             prediction.status = Status::Fork;
-        } else if !arrival.changes.is_empty()
-            && arrival.first_seq <= mark + 1
-            && arrival.epoch == self.epoch()
-        {
+        } else if !arrival.changes.is_empty() && arrival.first_seq <= mark + 1 {
             let is_new = |change: &&Change| change.seq > mark;
             let new: Vec<&Change> = arrival.changes.iter().filter(is_new).collect();
             prediction.duplicates = (arrival.changes.len() - new.len()) as u64;
+            // Who does not know of a restore yet is told of it first.
+            let new = match arrival.epoch == self.epoch() {
+                true => new,
+                false => Vec::new(),
+            };
             for (offered, range) in ranges(&arrival.receipts, &new) {
                 let rulings = self.take_range(arrival, &author, offered, range);
                 prediction.rulings.extend(rulings);
@@ -206,6 +208,7 @@ impl AdmissionOracle {
             prediction.answers = arrival
                 .changes
                 .iter()
+                .filter(|change| change.seq <= self.mark(arrival.replica))
                 .map(|change| self.answered(arrival.replica, change.seq))
                 .collect();
         }

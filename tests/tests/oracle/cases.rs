@@ -81,6 +81,7 @@ pub fn arrival(replica: [u8; 16], received_ms: i64, changes: Vec<Change>) -> Arr
     let first_seq = changes.first().map_or(0, |first| first.seq);
     Arrival {
         replica,
+        epoch: 1,
         received_ms,
         head: last,
         first_seq,
@@ -254,6 +255,7 @@ fn a_restored_server_takes_back_what_a_receipt_covers() {
     oracle.restore(&copy);
     let place = before.answers[0].place;
     let offered = Arrival {
+        epoch: 2,
         received_ms: 9_000,
         receipts: vec![OfferedReceipt {
             replica: WANG,
@@ -337,6 +339,7 @@ fn what_was_held_before_a_restore_is_looked_at_when_it_comes_back() {
     oracle.restore(&copy);
     for (batch, receipt) in [(report, &receipts[1]), (early, &receipts[0])] {
         let offered = Arrival {
+            epoch: 2,
             received_ms: 9_000,
             receipts: vec![receipt.clone()],
             ..batch
