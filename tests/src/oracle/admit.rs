@@ -132,6 +132,11 @@ impl AdmissionOracle {
         self.people.replica(replica).is_some()
     }
 
+    /// Whose a replica is.
+    pub fn person_of(&self, replica: ReplicaKey) -> Option<u32> {
+        Some(self.people.replica(replica)?.person)
+    }
+
     /// All roles that a person was ever given.
     pub fn grants(&self, person: u32) -> &[Grant] {
         self.people.grants(person)

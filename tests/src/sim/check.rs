@@ -144,6 +144,7 @@ impl World {
         self.check_lost(&entries);
         self.check_verdicts(&entries);
         self.check_images(&read);
+        self.judge_records(&read);
         self.count_marks(&entries);
         let head = district.sign_head(district.state().head);
         let known = Known {
@@ -428,7 +429,7 @@ impl World {
     }
 }
 
-fn held_images(
+pub(super) fn held_images(
     connection: &rusqlite::Connection,
 ) -> rusqlite::Result<Vec<(RecordId, Pos, Vec<u8>)>> {
     let mut statement = connection.prepare(

@@ -1,9 +1,11 @@
 //! What passes between phones and server, and what the link does to it. Every answer that leaves the server is noted as
 //! a promise before anything can happen to it.
 
+use super::judge::Asked;
 use super::plan::{Cut, Fate};
 use super::server::Delivered;
 use super::world::{Flight, Promise, World};
+use server::clock::Clock as _;
 use server::service::ServiceError;
 use sync_core::ids::Seq;
 use sync_core::replica::{ApplyError, Condition, Wipe};
@@ -334,13 +336,30 @@ impl World {
             .server
             .district()
             .map(|district| district.state().head.0);
+        let wall_ms = self.server.clock.wall_ms();
         let delivered = self.server.deliver(bytes);
+        let asked = self.asked(bytes, wall_ms, &delivered);
+        self.judge(asked.into_iter().collect());
         if let Delivered::Answer(answer) = &delivered {
             self.note_promises(bytes, answer);
         } else if self.server.node.is_dead() {
             self.note_death(head);
         }
         delivered
+    }
+
+    /// A request for the model, when the server has taken it or died over it.
+    fn asked(&self, bytes: &[u8], wall_ms: i64, delivered: &Delivered) -> Option<Asked> {
+        let response = match delivered {
+            Delivered::Answer(answer) => Some(SyncResponse::decode(answer).ok()?),
+            _ if self.server_is_troubled() => None,
+            _ => return None,
+        };
+        Some(Asked {
+            bytes: bytes.to_vec(),
+            wall_ms,
+            response,
+        })
     }
 
     fn note_death(&mut self, head: Option<sync_core::ids::Pos>) {
@@ -372,7 +391,14 @@ impl World {
         if requests.len() > 1 {
             self.mark("group_of_batches");
         }
+        let wall_ms = self.server.clock.wall_ms();
         let answers = self.server.deliver_together(&requests);
+        let asked = requests
+            .iter()
+            .zip(&answers)
+            .filter_map(|(bytes, delivered)| self.asked(bytes, wall_ms, delivered))
+            .collect();
+        self.judge(asked);
         for ((index, request), delivered) in waiting.into_iter().zip(answers) {
             match delivered {
                 Delivered::Answer(answer) => {

@@ -514,6 +514,7 @@ impl World {
     fn copy_server(&mut self) {
         if self.server.is_up() && !self.server.node.is_dead() {
             self.server_copy = Some(self.server.node.snapshot());
+            self.judge.copy();
         }
     }
 
@@ -527,6 +528,8 @@ impl World {
         self.server.node.disarm();
         self.server_fault = None;
         self.server.put_back(&copy);
+        self.unjudged.clear();
+        self.judge.restore();
         self.mark("restored");
         self.start_server(true);
     }

@@ -11,6 +11,7 @@ pub mod district;
 mod exchange;
 pub mod generate;
 mod incidents;
+mod judge;
 pub mod marks;
 pub mod phone;
 pub mod plan;

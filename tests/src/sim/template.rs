@@ -3,6 +3,7 @@
 
 use super::disk::{Disk, Files};
 use super::district::BEGINS_MS;
+use super::judge::Judge;
 use super::phone::Phone;
 use super::rogue::{self, Rogue};
 use super::server::Server;
@@ -18,6 +19,8 @@ pub struct Template {
     pub server: Files,
     /// The phones' files, by person.
     pub phones: BTreeMap<u32, Files>,
+    /// The model beside the server.
+    pub judge: Judge,
     /// Who keeps to no rule.
     pub rogue: Rogue,
 }
@@ -51,11 +54,13 @@ impl Template {
             phone.replica = None;
             phones.insert(person, node.snapshot());
         }
+        let judge = Judge::of(&server);
         server.stop();
         server.drop_process();
         Self {
             server: node.snapshot(),
             phones,
+            judge,
             rogue: rogue.expect("BUG: the rogue's person has a phone"),
         }
     }

@@ -5,6 +5,7 @@
 
 use super::disk::{Disk, Files};
 use super::district::BEGINS_MS;
+use super::judge::{Asked, Judge};
 use super::marks::Marks;
 use super::phone::Phone;
 use super::plan::{DiskFault, Event, Plan, Work};
@@ -106,6 +107,9 @@ pub struct World {
     pub(super) event: usize,
     pub(super) dice: Dice,
     pub(super) rogue: Rogue,
+    pub(super) judge: Judge,
+    /// Requests that the model has not taken yet, since nobody knows whether the server has.
+    pub(super) unjudged: Vec<Asked>,
     pub(super) outcome: Outcome,
     trace: Hash,
 }
@@ -142,6 +146,8 @@ impl World {
             event: 0,
             dice: Dice::new(plan.seed ^ 0x0077_6f72_6c64),
             rogue: template.rogue.clone(),
+            judge: template.judge.clone(),
+            unjudged: Vec::new(),
             outcome: Outcome::default(),
             trace: Hash::ZERO,
         };
@@ -178,6 +184,7 @@ impl World {
             world.land_flights();
             world.happen(event);
             world.tend();
+            world.judge(Vec::new());
             world.note_trace(event);
             if !world.outcome.violations.is_empty() {
                 return world.end();
