@@ -264,10 +264,7 @@ impl RecordState {
             late |= own && old.seq > stamp.seq;
             let seen = old.seen_from(base) || is_awake(Canary::UnseenValuesReplaced);
             let dropped = is_awake(Canary::EqualStampDropped) && old.time_ms == stamp.time_ms;
-            // Whatever its base claims, a write takes nothing from what its own replica wrote later: that takes this
-            // one away, and the field would be left empty.
-            let gives_way = if own { old.seq < stamp.seq } else { seen };
-            if gives_way || dropped {
+            if seen || dropped || (own && old.seq < stamp.seq) {
                 write.fields.retain(|name| !fields.has(name));
             }
         }

@@ -340,6 +340,7 @@ fn what_was_held_before_a_restore_is_looked_at_when_it_comes_back() {
     for (batch, receipt) in [(report, &receipts[1]), (early, &receipts[0])] {
         let offered = Arrival {
             received_ms: 9_000,
+            epoch: 2,
             receipts: vec![receipt.clone()],
             ..batch
         };
