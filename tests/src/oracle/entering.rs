@@ -109,6 +109,10 @@ impl AdmissionOracle {
         if !self.departs(Departure::NoReofferedMark) {
             row.answer.marks |= REOFFERED;
         }
+        // A copy of the phone came first and repeated it: it has its effect there.
+        if row.answer.verdict.is_in_force() && self.repeated.contains_key(&change.hash) {
+            row.answer.marks |= REPEAT;
+        }
         let contact_ms = self.contact_ms(arrival.replica, change);
         self.keep(row, contact_ms, arrival)
     }
