@@ -49,10 +49,15 @@ stage() {
 stage "formatting" 20 cargo fmt --all --check
 stage "lints" 420 cargo clippy --workspace --all-targets --locked -- -D warnings
 stage "build" 420 cargo build --workspace --exclude sync-core-bindgen --all-targets --locked
-stage "tests" 240 cargo test --workspace --exclude sync-core-bindgen --locked
+stage "tests" 300 cargo test --workspace --exclude sync-core-bindgen --locked
 stage "layers" 20 ./tests/check-layers.sh
 stage "full disk" 60 ./tests/check-full-disk.sh
 stage "demo day" 90 ./tests/check-demo.sh
+stage "simulator: build" 420 cargo build --release --locked -p tests --bin sim --bin sweep --features canaries
+stage "simulator: 2,000 worlds" 360 ./tests/check-sim.sh
+stage "simulator: canaries" 90 ./tests/check-canaries.sh 300 \
+    ack_before_commit receipt_before_durability cursor_off_by_one wipe_takes_unsent unseen_values_replaced guards_ignored
+stage "crash sweep" 90 "${CARGO_TARGET_DIR:-target}/release/sweep" --damages 8 --stride 2
 if ./tests/web/setup.sh; then
     stage "browser: build" 420 ./tests/web/build.sh
     stage "browser: replica" 90 env GRIDWORK_BIN="$(pwd)/${CARGO_TARGET_DIR:-target}/debug/gridwork" node tests/web/replica.mjs
@@ -61,6 +66,9 @@ else
     echo "browser: not run, the browser tool chain is not to be had on this machine"
 fi
 if [ "$long" = 1 ]; then
+    stage "simulator: 10,000 worlds" 1800 "${CARGO_TARGET_DIR:-target}/release/sim" --from 1000000 --seeds 10000
+    stage "simulator: all canaries" 3600 ./tests/check-canaries.sh 10000
+    stage "crash sweep, every call" 300 "${CARGO_TARGET_DIR:-target}/release/sweep"
     stage "benchmarks" 1800 ./tests/bench/run.sh
 fi
 

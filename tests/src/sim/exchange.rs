@@ -255,6 +255,12 @@ impl World {
                     return false;
                 }
                 phone.diverged |= applied.diverged;
+                if applied.new_epoch {
+                    match replica.head() {
+                        Ok((head, _)) => phone.last_made = (replica.replica_id(), head, false),
+                        Err(_) => phone.last_made.2 = true,
+                    }
+                }
                 let differs = applied.repairs;
                 let holds = replica.counts().map_or(0, |counts| counts.records);
                 if applied.left > 0 {
@@ -279,6 +285,8 @@ impl World {
                 false
             }
             Err(SessionError::Apply(ApplyError::Replica(error))) => {
+                // An answer of a new epoch makes changes of its own: it repeats what earlier names had received.
+                phone.last_made.2 = true;
                 if phone.node.is_dead() {
                     self.mark("phone_crash_while_applying");
                 }

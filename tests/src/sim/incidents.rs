@@ -238,8 +238,7 @@ impl World {
                     made.hash = hash;
                 }
             }
-        } else if maybe_more && head.0 == seq.0 + 1 {
-            self.mark("made_although_crashed");
+        } else if maybe_more && head > seq {
             let last = self
                 .by_id
                 .get(&(id, head))
@@ -250,6 +249,7 @@ impl World {
                 })
                 .copied();
             if let Some(number) = last {
+                self.mark("made_although_crashed");
                 self.made[number].is_certain = true;
                 self.made[number].hash = hash;
                 self.phones[index].holds.insert(number);
