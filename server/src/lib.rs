@@ -4,6 +4,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod device;
 pub mod failpoint;
 pub mod fleet;
 pub mod http;

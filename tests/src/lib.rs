@@ -1,6 +1,7 @@
 //! Test harness and benchmarks.
 
 pub mod bench;
+pub mod chaos;
 pub mod engine;
 pub mod fuzz;
 pub mod oracle;

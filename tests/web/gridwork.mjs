@@ -15,13 +15,14 @@ export async function json(program, args) {
   return JSON.parse(stdout)
 }
 
-/** The commands of `gridwork` over the data folder `data`. */
+/** The commands of `gridwork` over the data folder `data`; `device` has data of its own. */
 export function commands(program, data) {
   const admin = (...args) => json(program, ['admin', '--data', data, ...args, '--json'])
   return {
     init: (district, name) => json(program, ['init', '--data', data, '--district', district, '--name', name, '--json']),
     addPerson: async (name) => (await admin('add-person', '--name', name)).person,
     grant: (person, role, unit) => admin('grant', '--person', String(person), '--role', role, '--unit', String(unit)),
+    device: (...args) => json(program, ['device', ...args, '--json']),
     code: async (person) => (await admin('code', '--person', String(person))).code,
   }
 }

@@ -1,15 +1,15 @@
 // The replica in a real browser against a real server: enrolled in the page, three reports made offline, the browser
 // killed, started again with neither network nor server, then synced; it must hold the same bytes as a native replica.
 // Usage: node replica.mjs [FOLDER]   (the built page; default: server/web/dist, as build.sh leaves it)
-// The programs: $GRIDWORK_BIN and $NATIVE_REPLICA_BIN, by default those of cargo's debug build.
+// The program: $GRIDWORK_BIN, by default that of cargo's debug build.
 // Prints one line a step and, last, one JSON object. Exit code: 0 passed; 1 failed; 3 not run (no browser, no page).
 import assert from 'node:assert/strict'
-import { access, constants, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { access, constants, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findChromium, kill, launch } from './browser.mjs'
-import { commands, json, serve } from './gridwork.mjs'
+import { commands, serve } from './gridwork.mjs'
 
 const STEP_LIMIT_MS = 60_000
 const TITLES = ['井盖破损', '路灯不亮', 'blocked drain']
@@ -34,13 +34,10 @@ await access(path.join(web, 'pkg/sync_core_wasm_bg.wasm')).catch(() => notRun(`$
 
 const built = path.join(process.env.CARGO_TARGET_DIR ?? here('../../target'), 'debug')
 const gridworkBin = process.env.GRIDWORK_BIN ?? path.join(built, 'gridwork')
-const nativeBin = process.env.NATIVE_REPLICA_BIN ?? path.join(built, 'native_replica')
-for (const program of [gridworkBin, nativeBin]) {
-  await access(program, constants.X_OK).catch(() => {
-    console.error(`replica.mjs: ${program} is not there (cargo build)`)
-    process.exit(1)
-  })
-}
+await access(gridworkBin, constants.X_OK).catch(() => {
+  console.error(`replica.mjs: ${gridworkBin} is not there (cargo build)`)
+  process.exit(1)
+})
 
 const scratch = await mkdtemp(path.join(os.tmpdir(), 'gridwork-page-'))
 const profile = path.join(scratch, 'profile')
@@ -186,9 +183,14 @@ try {
     await shot(second, 'synced')
   })
   await step('a native replica of the person holds them, and reports once more', async () => {
-    const native = await json(nativeBin, [
-      '--url', server.url, '--code', await gridwork.code(person), '--report', 'native 来的',
-    ])
+    const script = path.join(scratch, 'native.jsonl')
+    await writeFile(script, '{"intent":"report.create","payload":{"category":"SAN-01","title":"native 来的"}}')
+    const at = ['--data', path.join(scratch, 'native.db')]
+    const link = ['--server', server.url]
+    await gridwork.device('enrol', ...at, ...link, '--code', await gridwork.code(person))
+    await gridwork.device('sync', ...at, ...link)
+    await gridwork.device('make', ...at, '--script', script)
+    const native = await gridwork.device('sync', ...at, ...link)
     assert.equal(native.records, TITLES.length + 1)
     digests = { native: { digest: native.digest, state_digest: native.state_digest } }
   })

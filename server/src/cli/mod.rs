@@ -5,6 +5,7 @@ mod admin_socket;
 pub mod backup;
 pub mod demo;
 mod demo_logins;
+pub mod device;
 pub mod fleet;
 pub mod init;
 mod openapi;
@@ -51,6 +52,8 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// 模拟大量手机施加负载 / Load from many simulated phones, and its figures.
     Fleet(fleet::FleetArgs),
+    /// 无界面的手机：登记、做变更、同步、查看 / A phone without a screen: enrol, make changes, sync, look.
+    Device(device::DeviceArgs),
     /// 输出 OpenAPI 文档 / Print the OpenAPI document.
     Openapi,
     /// 从日志重算并核对数据 / Recompute the data from the log and compare.
@@ -73,6 +76,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         Command::Restore(args) => restore::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Fleet(args) => fleet::run(&args),
+        Command::Device(args) => device::run(&args),
         Command::Openapi => openapi::run(),
         Command::Verify(args) => verify::run(&args),
     }

@@ -1,6 +1,6 @@
 //! A small HTTP/1.1 client for phones that this program plays: one keep-alive connection, zstd both ways, one time-out.
 //!
-//! Knows nothing of what is in the bodies but what enrolment says in JSON.
+//! Knows nothing of what is in the bodies but what enrolments and forks say in JSON.
 
 use std::fmt;
 use std::io::Read;
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use api_schema::SYNC_CONTENT_TYPE;
 use api_schema::enrolment::{EnrolmentAnswer, EnrolmentRequest};
+use api_schema::fork::ForkRequest;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -17,6 +18,7 @@ use hyper::header::{
 };
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
 use sync_core::session::Failure;
 use tokio::net::TcpStream;
 
@@ -95,6 +97,11 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// Whether what was asked contradicts what the server knows.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if *status == StatusCode::CONFLICT)
+    }
+
     /// What this is to a session, and when the server asked to come again.
     pub fn as_failure(&self) -> (Failure, Option<u64>) {
         match self {
@@ -170,10 +177,26 @@ impl Client {
         &mut self,
         asked: &EnrolmentRequest,
     ) -> Result<EnrolmentAnswer, ClientError> {
-        let body = serde_json::to_vec(asked).expect("BUG: an enrolment has no JSON");
+        self.ask("/v1/enrolments", asked).await
+    }
+
+    /// Asks for a new name after a fork.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn fork(&mut self, asked: &ForkRequest) -> Result<EnrolmentAnswer, ClientError> {
+        self.ask("/v1/forks", asked).await
+    }
+
+    async fn ask(
+        &mut self,
+        path: &str,
+        asked: &impl Serialize,
+    ) -> Result<EnrolmentAnswer, ClientError> {
+        let body = serde_json::to_vec(asked).expect("BUG: a request has no JSON");
         let request = Request::builder()
             .method(Method::POST)
-            .uri("/v1/enrolments")
+            .uri(path)
             .header(CONTENT_TYPE, "application/json");
         let answer = self.exchange(request, body).await?;
         serde_json::from_slice(&answer.body)

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Error};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -24,6 +24,14 @@ impl ServeChild {
     /// # Errors
     /// That the server does not start; its own words went to standard error.
     pub fn start(program: &Path, data: &Path) -> Result<Self, Error> {
+        Self::start_saying_to(program, data, Stdio::inherit())
+    }
+
+    /// The same; what the server says of its troubles goes to `troubles`.
+    ///
+    /// # Errors
+    /// That the server does not start.
+    pub fn start_saying_to(program: &Path, data: &Path, troubles: Stdio) -> Result<Self, Error> {
         let mut child = Command::new(program)
             .args([
                 "serve",
@@ -36,6 +44,7 @@ impl ServeChild {
             .arg(data)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(troubles)
             .spawn()?;
         let output = child.stdout.take().expect("BUG: the output is piped");
         let mut line = String::new();
@@ -61,14 +70,30 @@ impl ServeChild {
         self.child.id()
     }
 
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// That it has ended.
+    pub fn signal(&self, signal: Signal) -> Result<(), Error> {
+        let process = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let process = process.expect("BUG: a child has a process id");
+        Ok(kill_process(process, signal)?)
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>, Error> {
+        self.child.try_wait()
+    }
+
     /// Asks it to stop and waits until it has: its files are whole and closed then.
     ///
     /// # Errors
     /// That it cannot be asked, or that it ended with an error.
     pub fn stop(mut self) -> Result<(), Error> {
-        let process = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        let process = process.expect("BUG: a child has a process id");
-        kill_process(process, Signal::TERM)?;
+        self.signal(Signal::TERM)?;
         let ended = self.child.wait()?;
         if ended.success() {
             Ok(())

@@ -31,7 +31,7 @@ pub use draft::FormDraft;
 pub use fork::{ForkIdentity, ForkPlan};
 pub use make::{Draft, MakeError, SealedDraft};
 pub use meta::Condition;
-pub use outbox::OutboxItem;
+pub use outbox::{OutboxItem, OwnVerdict};
 pub use purge::Wipe;
 pub use queries::{Counts, Filter, ListRow};
 pub use view::RecordView;

@@ -1,9 +1,11 @@
 //! The outbox as the person reads it: what waits or needs them, with a word, a next step and every problem for each.
 
+use super::batch::hash_at;
 use super::own::Own;
 use super::{Replica, ReplicaError};
-use crate::ids::{RecordId, ReplicaId, Seq};
-use crate::verdict::Problem;
+use crate::change::Hash;
+use crate::ids::{LogPlace, RecordId, ReplicaId, Seq};
+use crate::verdict::{Answer, Problem};
 use crate::words::{NextStep, Standing, StateWord, word};
 use rusqlite::{OptionalExtension, params};
 
@@ -35,6 +37,19 @@ pub struct OutboxItem {
     pub problems: Vec<Problem>,
     /// What a person said when they ruled about it.
     pub reason: String,
+}
+
+/// The first answer to an own change, as it is stored here under a verified receipt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnVerdict {
+    /// The change's place in the present chain.
+    pub seq: Seq,
+    /// The chain's hash there.
+    pub hash: Hash,
+    /// What the server answered, for ever the same.
+    pub answer: Answer,
+    /// Where the change stands in the log; another place after a restore.
+    pub place: LogPlace,
 }
 
 impl OutboxItem {
@@ -87,6 +102,29 @@ impl Replica {
             .next()
             .map(|own| self.outbox_item(own))
             .transpose()
+    }
+
+    /// The stored answers to changes of the present name above a seq, ascending, at most `limit`.
+    ///
+    /// # Errors
+    /// See [`ReplicaError`].
+    pub fn verdicts_above(&self, seq: Seq, limit: u32) -> Result<Vec<OwnVerdict>, ReplicaError> {
+        let own = Own::select(
+            &self.connection,
+            "o.local IN (SELECT local FROM own WHERE chain = ?1 AND seq > ?2 AND answer IS NOT NULL ORDER BY seq LIMIT ?3)",
+            params![self.identity.chain, seq.0 as i64, limit],
+        )?;
+        own.into_iter()
+            .map(|own| {
+                let hash = hash_at(&self.connection, own.chain, own.seq)?;
+                Ok(OwnVerdict {
+                    seq: own.seq,
+                    hash: hash.ok_or(ReplicaError::Damaged("an own change"))?,
+                    answer: own.answer.ok_or(ReplicaError::Damaged("a verdict"))?,
+                    place: own.place.ok_or(ReplicaError::Damaged("a place"))?,
+                })
+            })
+            .collect()
     }
 
     fn outbox_item(&self, own: Own) -> Result<OutboxItem, ReplicaError> {

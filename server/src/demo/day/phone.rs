@@ -2,16 +2,14 @@
 //! that was made on it, which no server can touch.
 
 use crate::demo::Dice;
+use crate::device::identity::Newcomer;
 use crate::service::{Backend, ServiceError};
-use api_schema::enrolment::{EnrolmentAnswer, EnrolmentRequest};
-use api_schema::fork::ForkRequest;
-use api_schema::shapes::Base64Url;
 use bytes::Bytes;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
-use sync_core::change::{ChangeId, SigningKey, VerifyingKey};
-use sync_core::ids::{DistrictId, Epoch, PersonId, RecordId, ReplicaId, ReplicaNo, Seq, UnitId};
-use sync_core::replica::{Condition, Draft, Enrolment, ForkIdentity, MakeError, Replica};
+use sync_core::change::ChangeId;
+use sync_core::ids::{PersonId, RecordId, Seq, UnitId};
+use sync_core::replica::{Condition, Draft, MakeError, Replica};
 use sync_core::session::{Failure, Progress, Session};
 use sync_core::time::Evidence;
 use sync_core::wire::SyncResponse;
@@ -89,22 +87,11 @@ impl Phone {
         seed: u64,
     ) -> Result<Self, ServiceError> {
         let mut dice = Dice::new(seed);
-        let key_seed = random_seed(&mut dice);
-        let key = SigningKey::from_seed(&key_seed);
-        let replica = Uuid::from_u64_pair(dice.next_u64(), dice.next_u64());
-        let public = key.verifying_key().to_bytes();
-        let message = [code.as_bytes(), replica.as_bytes(), &public[..]].concat();
-        let answer = backend
-            .enrol(EnrolmentRequest {
-                proof: Base64Url(key.sign("gridwork/enrol/1", &message).0),
-                code,
-                replica,
-                public_key: Base64Url(public),
-                device_label: None,
-                continues: None,
-            })
-            .await?;
-        let enrolment = enrolment_of(&answer, ReplicaId(replica), key_seed)?;
+        let newcomer = newcomer(&mut dice);
+        let answer = backend.enrol(newcomer.enrolment(&code)).await?;
+        let enrolment = newcomer
+            .enrolled(&answer)
+            .ok_or(ServiceError::SignatureRefused)?;
         let connection = open_file(&path)?;
         let replica = Replica::create(connection, &enrolment)
             .map_err(|error| refused("a phone could not enrol", error))?;
@@ -323,43 +310,11 @@ impl Phone {
             .replica
             .fork_plan()
             .map_err(|error| refused("a fork has no plan", error))?;
-        let key_seed = random_seed(&mut self.dice);
-        let key = SigningKey::from_seed(&key_seed);
-        let new = Uuid::from_u64_pair(self.dice.next_u64(), self.dice.next_u64());
-        let public = key.verifying_key().to_bytes();
-        let message = [
-            &plan.replica.as_bytes()[..],
-            &new.as_bytes()[..],
-            &public[..],
-            &plan.received.0.to_be_bytes()[..],
-            &plan.hash.0[..],
-        ]
-        .concat();
-        let answer = backend
-            .fork(ForkRequest {
-                old_replica: plan.replica.0,
-                replica: new,
-                public_key: Base64Url(public),
-                last_common_seq: plan.received.0,
-                last_common_hash: Base64Url(plan.hash.0),
-                old_proof: Base64Url(
-                    self.replica
-                        .signing_key()
-                        .sign("gridwork/fork/1", &message)
-                        .0,
-                ),
-                proof: Base64Url(key.sign("gridwork/fork/1", &message).0),
-                device_label: None,
-            })
-            .await?;
-        let identity = ForkIdentity {
-            replica: ReplicaId(new),
-            key_seed,
-            replica_no: ReplicaNo(answer.replica_no),
-            certificate: answer.certificate,
-        };
+        let newcomer = newcomer(&mut self.dice);
+        let request = newcomer.fork(&plan, self.replica.signing_key());
+        let answer = backend.fork(request).await?;
         self.replica
-            .continue_as(&plan, &identity)
+            .continue_as(&plan, &newcomer.forked(answer))
             .map_err(|error| refused("a fork did not go on", error))?;
         self.session = Session::new("demo 1");
         self.forks += 1;
@@ -367,12 +322,16 @@ impl Phone {
     }
 }
 
-fn random_seed(dice: &mut Dice) -> [u8; 32] {
-    let mut seed = [0; 32];
-    for chunk in seed.chunks_mut(8) {
+/// A name and key out of a phone's dice.
+fn newcomer(dice: &mut Dice) -> Newcomer {
+    let mut key_seed = [0; 32];
+    for chunk in key_seed.chunks_mut(8) {
         chunk.copy_from_slice(&dice.next_u64().to_be_bytes());
     }
-    seed
+    Newcomer {
+        replica: Uuid::from_u64_pair(dice.next_u64(), dice.next_u64()),
+        key_seed,
+    }
 }
 
 fn open_file(path: &Path) -> Result<Connection, ServiceError> {
@@ -384,30 +343,4 @@ fn open_file(path: &Path) -> Result<Connection, ServiceError> {
         Ok(connection)
     };
     open().map_err(|error| refused("a phone's file does not open", error))
-}
-
-fn enrolment_of(
-    answer: &EnrolmentAnswer,
-    replica: ReplicaId,
-    key_seed: [u8; 32],
-) -> Result<Enrolment, ServiceError> {
-    let server_keys = answer
-        .server_keys
-        .iter()
-        .map(|key| {
-            let public = VerifyingKey::from_bytes(&key.public_key.0)
-                .ok_or(ServiceError::SignatureRefused)?;
-            Ok((key.key_id.clone(), public))
-        })
-        .collect::<Result<_, ServiceError>>()?;
-    Ok(Enrolment {
-        district: DistrictId(answer.district),
-        replica,
-        key_seed,
-        replica_no: ReplicaNo(answer.replica_no),
-        person: PersonId(answer.person),
-        epoch: Epoch(answer.epoch),
-        certificate: answer.certificate.clone(),
-        server_keys,
-    })
 }
