@@ -53,6 +53,7 @@ stage "tests" 300 cargo test --workspace --exclude sync-core-bindgen --locked
 stage "layers" 20 ./tests/check-layers.sh
 stage "full disk" 60 ./tests/check-full-disk.sh
 stage "demo day" 90 ./tests/check-demo.sh
+stage "chaos" 90 ./tests/check-chaos.sh
 stage "simulator: build" 420 cargo build --release --locked -p tests --bin sim --bin sweep --features canaries
 stage "simulator: 2,000 worlds" 360 ./tests/check-sim.sh
 stage "simulator: canaries" 90 ./tests/check-canaries.sh 300 \
@@ -68,6 +69,7 @@ fi
 if [ "$long" = 1 ]; then
     stage "simulator: 10,000 worlds" 1800 "${CARGO_TARGET_DIR:-target}/release/sim" --from 1000000 --seeds 10000
     stage "simulator: all canaries" 3600 ./tests/check-canaries.sh 10000
+    stage "chaos: 20 runs" 1200 "${CARGO_TARGET_DIR:-target}/debug/chaos" --runs 20
     stage "crash sweep, every call" 300 "${CARGO_TARGET_DIR:-target}/release/sweep"
     stage "benchmarks" 1800 ./tests/bench/run.sh
 fi
