@@ -366,7 +366,6 @@ const TOLD: &[&str] = &[
     "failures",
     "duplicates",
     "forks",
-    "repairs",
     "diverged",
     "idle",
     "cursor_pos",

@@ -205,6 +205,12 @@ fn take_in(
         &work.meta,
         &response.receipts,
     )?;
+    let Some(answered) = answered else {
+        // The server's own word that it has another change at that place: a small batch need not show it to the server.
+        work.meta.condition = Condition::Forked;
+        work.applied.forked = true;
+        return Ok(());
+    };
     work.applied.receipted = answered.len() as u64;
     if is_awake(Canary::ReceiptNotNeeded) {
         let last = facts.first_seq.0 + facts.count;

@@ -56,17 +56,20 @@ pub(super) fn store_keys(
 }
 
 /// Checks receipts against the keys and the own chain, and stores each with the verdicts it carries.
-/// Answers with the records whose own changes were answered.
+/// Answers with the records whose own changes were answered; `None` when one is over another chain under this name.
 pub(super) fn store(
     connection: &Connection,
     identity: &Identity,
     meta: &Meta,
     receipts: &[Receipt],
-) -> Result<Vec<RecordId>, ApplyError> {
+) -> Result<Option<Vec<RecordId>>, ApplyError> {
     let mut touched = Vec::new();
     let mut last = Seq(0);
     for receipt in receipts {
         check(connection, identity, meta, receipt, last)?;
+        if hash_at(connection, identity.chain, receipt.to)? != Some(receipt.chain_hash) {
+            return Ok(None);
+        }
         last = receipt.to;
         connection
             .prepare_cached(
@@ -84,7 +87,7 @@ pub(super) fn store(
             touched.push(store_answer(connection, identity, meta, receipt, Seq(seq))?);
         }
     }
-    Ok(touched)
+    Ok(Some(touched))
 }
 
 fn check(
@@ -107,9 +110,6 @@ fn check(
     }
     if last.0 != 0 && receipt.from != last.next() {
         return bad("its range leaves a gap");
-    }
-    if hash_at(connection, identity.chain, receipt.to)? != Some(receipt.chain_hash) {
-        return bad("its chain hash is not ours");
     }
     let key = server_key(connection, &receipt.key_id)?;
     if !receipt.is_signed_by(identity.district, &key) {

@@ -54,10 +54,6 @@ fn a_bad_answer_changes_nothing_at_all() {
             response.receipts[0].replica = ReplicaId(uuid::Uuid::from_u128(5));
             response.receipts[0].sign(server.district, &server.key);
         }),
-        ("a receipt over another chain", |response, server| {
-            response.receipts[0].chain_hash = Hash([1; 32]);
-            response.receipts[0].sign(server.district, &server.key);
-        }),
         ("a receipt of another district", |response, server| {
             let other = DistrictId(uuid::Uuid::from_u128(5));
             response.receipts[0].sign(other, &server.key);
@@ -101,6 +97,24 @@ fn a_bad_answer_changes_nothing_at_all() {
         assert_eq!(phone.counts().expect("counts").waiting, 0);
         assert_converged(&server, &phone);
     }
+}
+
+#[test]
+fn a_good_receipt_over_another_chain_tells_of_a_fork() {
+    let (server, mut phone, mut response, facts) = answered();
+    let waiting = phone.counts().expect("counts").waiting;
+    response.receipts[0].chain_hash = Hash([1; 32]);
+    response.receipts[0].sign(server.district, &server.key);
+    let applied = phone
+        .apply_response(&response, &facts, evidence(server.now_ms))
+        .expect("taken in");
+    assert!(applied.forked && applied.receipted == 0);
+    assert_eq!(phone.condition().expect("condition"), Condition::Forked);
+    assert_eq!(
+        phone.counts().expect("counts").waiting,
+        waiting,
+        "nothing is acknowledged by it"
+    );
 }
 
 /// A further key of the server, signed with its first.
