@@ -192,7 +192,7 @@ impl Cycles {
         let fresh = self.read_journal()?;
         self.look(&fresh, summary)
             .map_err(failed("a device's file"))?;
-        if summary.cycles % CYCLES_PER_INTEGRITY_CHECK == 0 {
+        if summary.cycles.is_multiple_of(CYCLES_PER_INTEGRITY_CHECK) {
             self.check_file(summary)
                 .map_err(failed("a device's file"))?;
         }

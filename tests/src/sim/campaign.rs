@@ -148,14 +148,10 @@ pub fn run(campaign: &Campaign, tell: &(dyn Fn(u64, &Outcome) + Sync)) -> Summar
 
 fn add((summary, marks): &mut (Summary, Marks), seed: u64, outcome: &Outcome) {
     let faults: u64 = outcome.faults.values().sum();
-    let least = |before: u64, now: u64| {
-        if summary.seeds == 0 {
-            now
-        } else {
-            before.min(now)
-        }
+    summary.changes_least = match summary.seeds {
+        0 => outcome.changes,
+        _ => summary.changes_least.min(outcome.changes),
     };
-    summary.changes_least = least(summary.changes_least, outcome.changes);
     summary.faults_least = match faults {
         0 => summary.faults_least,
         _ if summary.faults_least == 0 => faults,
