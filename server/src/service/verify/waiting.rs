@@ -60,10 +60,13 @@ impl Pass<'_> {
         };
         let found = self.read.find_origin(origin.hash)?;
         let is_repeat = entry.answer.marks.has(Marks::REPEAT);
-        // A repeat of a change that the log has under its own name needs no row.
-        let same = found.map_or(is_repeat, |pos| {
-            pos < entry.pos || (pos == entry.pos && !is_repeat)
-        });
+        // A repeat of a change that the log has under its own name needs no row; a later one that was parked, since its
+        // replica was revoked, may have made one.
+        let same = match found {
+            None => is_repeat,
+            Some(pos) if pos == entry.pos => !is_repeat,
+            Some(pos) => pos < entry.pos || is_repeat,
+        };
         self.counts.origins += u64::from(found == Some(entry.pos));
         if !same {
             self.findings.note(
