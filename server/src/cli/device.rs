@@ -366,6 +366,7 @@ const TOLD: &[&str] = &[
     "failures",
     "duplicates",
     "forks",
+    "repairs",
     "diverged",
     "idle",
     "cursor_pos",

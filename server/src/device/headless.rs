@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use super::clocks::DeviceClocks;
 use super::identity::Newcomer;
-use super::journal::{Journal, Line, Received, Saved};
+use super::journal::{Differed, Journal, Line, Received, Saved};
 use super::{DeviceError, io};
 use crate::clock::Clock;
 use crate::fleet::client::{Answer, Client, ClientError};
@@ -57,6 +57,8 @@ pub struct Tally {
     pub duplicates: u64,
     /// How often it went on under a new name.
     pub forks: u64,
+    /// How often it differed from the server and mended itself. Without a defect, never.
+    pub repairs: u64,
     /// Whether it differs from the server even after repairs: a defect.
     pub diverged: bool,
     /// Whether the server has wiped it, after it was revoked.
@@ -270,6 +272,10 @@ impl Device {
                 self.tally.duplicates +=
                     SyncResponse::decode(&body).map_or(0, |response| response.duplicates);
                 self.tally.diverged |= applied.diverged;
+                self.tally.repairs += u64::from(applied.repairs);
+                if applied.repairs {
+                    self.note_difference()?;
+                }
                 let counts = self.replica.counts()?;
                 self.is_idle = !applied.more
                     && !applied.repairs
@@ -388,6 +394,17 @@ impl Device {
         Ok(())
     }
 
+    fn note_difference(&mut self) -> Result<(), DeviceError> {
+        let differed = Line::Differed(Differed {
+            replica: self.replica.replica_id().0,
+            pos: self.replica.cursor()?.pos.0,
+        });
+        match &mut self.journal {
+            Some(journal) => journal.note(&[differed]),
+            None => Ok(()),
+        }
+    }
+
     /// Notes the verdicts that are stored and not in the journal yet, those from before a kill included.
     fn note_verdicts(&mut self) -> Result<(), DeviceError> {
         let Some(journal) = &mut self.journal else {
@@ -409,6 +426,7 @@ impl Device {
                         hash: hex::encode(&own.hash.0),
                         verdict: own.answer.verdict,
                         answer: hex::encode(&encode_answers(&[own.answer])),
+                        time_ms: own.time_ms,
                         epoch: own.place.epoch.0,
                         pos: own.place.pos.0,
                     })

@@ -20,6 +20,8 @@ pub enum Line {
     Saved(Saved),
     /// The replica has stored a verdict under a verified receipt.
     Verdict(Received),
+    /// A digest has shown that the replica differed from the server; it began to mend itself.
+    Differed(Differed),
 }
 
 /// A change that was saved.
@@ -39,6 +41,15 @@ pub struct Saved {
     pub intent: String,
 }
 
+/// A difference that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Differed {
+    /// Under which name.
+    pub replica: Uuid,
+    /// Up to which place of the log the replica was.
+    pub pos: u64,
+}
+
 /// A verdict that was stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Received {
@@ -52,6 +63,8 @@ pub struct Received {
     pub verdict: Verdict,
     /// The whole answer as it is encoded on the wire, hexadecimal.
     pub answer: String,
+    /// When it was done, as the server fixed it.
+    pub time_ms: i64,
     /// The epoch of its place in the log.
     pub epoch: u32,
     /// Its place in the log.
@@ -164,6 +177,7 @@ mod tests {
             hash: "00".into(),
             verdict: Verdict::Held,
             answer: "03".into(),
+            time_ms: 7,
             epoch: 1,
             pos: 9,
         });

@@ -1,7 +1,9 @@
 //! Made-up work for a device: reports, amendments, comments and steps on what it holds, visits and patrols. What is made
-//! follows from a seed and from what the device holds when it is made.
+//! follows from a seed and from what the device holds when it is made. Some of it is for a unit that nobody has, and some
+//! needs a record that comes after it: the first is to be quarantined, the second held and then released.
 
 use serde_json::{Value, json};
+use sync_core::change::Needs;
 use sync_core::ids::{RecordId, UnitId};
 use sync_core::kinds::Kind;
 use sync_core::replica::{Draft, Filter, ListRow};
@@ -14,11 +16,15 @@ use crate::demo::Dice;
 const CATEGORIES: [&str; 6] = ["SAN-01", "SAN-02", "FAC-01", "FIR-01", "ORD-01", "MED-01"];
 /// Work gathers on the newest records, so that devices meet on them.
 const NEWEST: u32 = 12;
+/// A number that no district gives.
+const UNIT_OF_NOBODY: u32 = 4_000_000_000;
 
 /// The work of one device.
 #[derive(Debug)]
 pub struct Work {
     dice: Dice,
+    /// A record that an earlier change needs and that is made next.
+    promised: Option<RecordId>,
 }
 
 impl Work {
@@ -26,6 +32,7 @@ impl Work {
     pub fn new(seed: u64) -> Self {
         Self {
             dice: Dice::new(seed),
+            promised: None,
         }
     }
 
@@ -39,12 +46,21 @@ impl Work {
         };
         let mark = device.next_mark();
         let draft = match self.dice.below(100) {
-            0..25 => self.report(device, unit, &mark),
+            _ if self.promised.is_some() => self.report(device, unit, &mark),
+            0 | 1 => self.report(device, UnitId(UNIT_OF_NOBODY), &mark),
+            2..25 => self.report(device, unit, &mark),
             25..70 => match self.newest(device, Kind::Report)? {
                 Some(report) => self.on_report(&report, &mark),
                 None => self.report(device, unit, &mark),
             },
-            70..85 => self.visit(device, unit, &mark),
+            70..73 => {
+                let mut visit = self.visit(device, unit, &mark);
+                let promised = device.new_record();
+                visit.needs = Some(Needs::Record(promised));
+                self.promised = Some(promised);
+                visit
+            }
+            73..85 => self.visit(device, unit, &mark),
             _ => match self.newest(device, Kind::Patrol)? {
                 Some(patrol) if self.dice.below(3) > 0 => self.on_patrol(&patrol, &mark),
                 _ => self.patrol(device, unit, &mark),
@@ -82,7 +98,8 @@ impl Work {
                 "accuracy_m": 12,
             },
         });
-        draft(device.new_record(), unit, "report.create", &open)
+        let record = self.promised.take().unwrap_or_else(|| device.new_record());
+        draft(record, unit, "report.create", &open)
     }
 
     fn on_report(&mut self, report: &ListRow, mark: &str) -> Draft {

@@ -48,6 +48,8 @@ pub struct OwnVerdict {
     pub hash: Hash,
     /// What the server answered, for ever the same.
     pub answer: Answer,
+    /// When it was done, as the server fixed it; of the receipt like the answer.
+    pub time_ms: i64,
     /// Where the change stands in the log; another place after a restore.
     pub place: LogPlace,
 }
@@ -121,6 +123,7 @@ impl Replica {
                     seq: own.seq,
                     hash: hash.ok_or(ReplicaError::Damaged("an own change"))?,
                     answer: own.answer.ok_or(ReplicaError::Damaged("a verdict"))?,
+                    time_ms: own.time_ms.ok_or(ReplicaError::Damaged("a time"))?,
                     place: own.place.ok_or(ReplicaError::Damaged("a place"))?,
                 })
             })

@@ -31,6 +31,8 @@ pub struct Logged {
     pub pos: Pos,
     /// The whole answer, encoded, hexadecimal.
     pub answer: String,
+    /// When it was done.
+    pub time_ms: i64,
 }
 
 /// The changes of a log, to be looked up.
@@ -59,6 +61,7 @@ impl Log {
                 let logged = Logged {
                     pos: entry.pos,
                     answer: hex::encode(&encode_answers(std::slice::from_ref(&entry.answer))),
+                    time_ms: entry.time_ms,
                 };
                 log.by_hash.insert(hex::encode(&entry.hash.0), logged);
             }
@@ -89,9 +92,10 @@ impl Log {
 
     /// Whether a verdict is the log's, at the log's place.
     pub fn has(&self, received: &Received) -> bool {
-        self.by_hash
-            .get(&received.hash)
-            .is_some_and(|logged| logged.pos.0 == received.pos && logged.answer == received.answer)
+        self.by_hash.get(&received.hash).is_some_and(|logged| {
+            (logged.pos.0, &logged.answer, logged.time_ms)
+                == (received.pos, &received.answer, received.time_ms)
+        })
     }
 }
 
@@ -120,6 +124,10 @@ pub fn check_journal(log: &Log, name: &str, lines: &[Line], summary: &mut Summar
                     }
                     summary.tell(format!("{name}: {saved:?} stands at {places:?}"));
                 }
+            }
+            Line::Differed(differed) => {
+                summary.differed += 1;
+                summary.tell(format!("{name}: {differed:?}"));
             }
             Line::Verdict(received) => {
                 summary.verdicts += 1;
@@ -208,6 +216,7 @@ fn compare_digests(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use server::device::journal::Differed;
 
     #[test]
     fn marks_are_found_wherever_they_stand() {
@@ -235,6 +244,7 @@ mod tests {
         let logged = Logged {
             pos: Pos(3),
             answer: "0100".into(),
+            time_ms: 7,
         };
         log.by_hash.insert("aa".into(), logged);
         let received = Received {
@@ -243,6 +253,7 @@ mod tests {
             hash: "aa".into(),
             verdict: sync_core::verdict::Verdict::Accepted,
             answer: "0100".into(),
+            time_ms: 7,
             epoch: 1,
             pos: 3,
         };
@@ -252,6 +263,10 @@ mod tests {
         };
         let other = Received {
             answer: "0101".into(),
+            ..received.clone()
+        };
+        let later = Received {
+            time_ms: 8,
             ..received.clone()
         };
         let gone = Received {
@@ -265,13 +280,19 @@ mod tests {
             Line::Verdict(received),
             Line::Verdict(moved),
             Line::Verdict(other),
+            Line::Verdict(later),
             Line::Verdict(gone),
+            Line::Differed(Differed {
+                replica: Default::default(),
+                pos: 9,
+            }),
         ];
         let mut summary = Summary::default();
         check_journal(&log, "device", &lines, &mut summary);
-        assert_eq!((summary.changes, summary.verdicts), (3, 4));
+        assert_eq!((summary.changes, summary.verdicts), (3, 5));
         assert_eq!((summary.duplicated, summary.lost), (1, 1));
-        assert_eq!(summary.verdict_changed, 3);
-        assert_eq!(summary.violations_count(), 5);
+        assert_eq!(summary.verdict_changed, 4);
+        assert_eq!(summary.differed, 1);
+        assert_eq!(summary.violations_count(), 7);
     }
 }

@@ -1,7 +1,8 @@
 //! One run: everybody works while links, clocks, processes and the disk fail; then all is healed, and the devices have a
 //! short while until nothing is left to say.
 
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -30,6 +31,8 @@ struct Run<'a> {
     server: Server,
     devices: Vec<DeviceProcess>,
     links: Vec<Arc<Link>>,
+    folder: PathBuf,
+    address_of_copy: SocketAddr,
     disk: Option<SmallDisk>,
     is_disk_full: bool,
     started: Instant,
@@ -110,21 +113,22 @@ impl<'a> Run<'a> {
         }
         make_district(&options.gridwork, &data, options.replicas)?;
         let mut links = Vec::new();
+        let mut addresses = Vec::new();
         let mut devices = Vec::new();
-        for index in 0..options.replicas {
+        // One link more, for a copy of a device.
+        for index in 0..=options.replicas {
             let seed = options.seed.wrapping_mul(1_000_003) + index as u64;
             let link = Arc::new(Link::new(seed));
             let address = runtime
                 .block_on(proxy::start(Arc::clone(&link)))
                 .map_err(failed("a proxy"))?;
-            let folder = folder.join(format!("device-{}", index + 1));
-            devices.push(DeviceProcess::new(
-                &options.gridwork,
-                folder,
-                index + 1,
-                address,
-            )?);
             links.push(link);
+            addresses.push(address);
+        }
+        for (index, address) in addresses[..options.replicas].iter().enumerate() {
+            let folder = folder.join(format!("device-{}", index + 1));
+            let gridwork = &options.gridwork;
+            devices.push(DeviceProcess::new(gridwork, folder, index + 1, *address)?);
         }
         let log = folder.join("server.log");
         let mut server = Server::new(&options.gridwork, &data, &log, links.clone());
@@ -134,6 +138,8 @@ impl<'a> Run<'a> {
             server,
             devices,
             links,
+            folder: folder.to_owned(),
+            address_of_copy: addresses[options.replicas],
             disk,
             is_disk_full: false,
             started: Instant::now(),
@@ -200,11 +206,15 @@ impl<'a> Run<'a> {
     }
 
     fn start_device(&mut self, device: usize, clock_offset_ms: i64) -> Result<(), ChaosError> {
+        // A device whose start was planned may run again already, for another reason.
+        if self.devices[device].is_running()? {
+            return Ok(());
+        }
         let lasts = Duration::from_secs_f64(self.options.seconds);
         self.starts += 1;
         self.summary.clock_lies += u64::from(clock_offset_ms != 0);
         let orders = Orders {
-            pace_per_s: self.options.pace_per_s / self.devices.len() as f64,
+            pace_per_s: self.options.pace_per_s / self.options.replicas as f64,
             making: lasts.saturating_sub(self.started.elapsed()),
             drain_s: self.options.drain_s,
             seed: self.options.seed.wrapping_mul(7_919) + self.starts,
@@ -240,6 +250,7 @@ impl<'a> Run<'a> {
                 device,
                 clock_offset_ms,
             } => self.start_device(device, clock_offset_ms)?,
+            Event::CloneDevice { device } => self.clone_device(device)?,
             Event::PauseDevice { device } => {
                 self.summary.pauses += u64::from(self.devices[device].pause()?);
             }
@@ -264,6 +275,16 @@ impl<'a> Run<'a> {
             Event::FreeDisk => self.free_disk()?,
         }
         Ok(())
+    }
+
+    fn clone_device(&mut self, device: usize) -> Result<(), ChaosError> {
+        self.summary.kills_device += u64::from(self.devices[device].kill());
+        self.summary.clones += 1;
+        let folder = self.folder.join("copy");
+        let copy = self.devices[device].copy(folder, self.address_of_copy)?;
+        self.devices.push(copy);
+        self.start_device(device, 0)?;
+        self.start_device(self.devices.len() - 1, 0)
     }
 
     fn free_disk(&mut self) -> Result<(), ChaosError> {

@@ -110,6 +110,25 @@ impl DeviceProcess {
         Ok((output.status.success(), value))
     }
 
+    /// A second device with the files of this one, which must not run; it has noted nothing.
+    ///
+    /// # Errors
+    /// The files cannot be copied.
+    pub fn copy(&self, folder: PathBuf, server: SocketAddr) -> Result<Self, ChaosError> {
+        let mut copy = Self::new(&self.gridwork, folder, self.person, server)?;
+        copy.name = format!("copy-of-{}", self.name);
+        for suffix in ["", "-wal", "-shm"] {
+            let file = |device: &Self| format!("{}{suffix}", device.data().display());
+            match std::fs::copy(file(self), file(&copy)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(failed("a device's file")(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(copy)
+    }
+
     /// Tries once to enrol.
     ///
     /// # Errors

@@ -72,7 +72,7 @@ impl KillSummary {
         self.acknowledged = found.verdicts;
         self.lost += found.lost;
         self.changed += found.verdict_changed + found.duplicated;
-        self.broken += found.broken;
+        self.broken += found.broken + found.differed;
         for text in found.violations {
             self.tell(text);
         }
@@ -220,6 +220,8 @@ impl Cycles {
                 Line::Verdict(received) => self
                     .answers
                     .insert(received.hash.clone(), received.answer.clone()),
+                // The check at the end counts it.
+                Line::Differed(_) => None,
             };
         }
         if fresh.is_empty() {
@@ -231,6 +233,7 @@ impl Cycles {
             let (seq, hash, answer) = match line {
                 Line::Saved(saved) => (saved.seq, &saved.hash, None),
                 Line::Verdict(received) => (received.seq, &received.hash, Some(&received.answer)),
+                Line::Differed(_) => continue,
             };
             let found = own
                 .query_row(params![seq as i64], |row| {

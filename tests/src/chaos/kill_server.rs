@@ -233,8 +233,9 @@ impl Acknowledged {
                 continue;
             };
             let logged = log.get(&received.pos);
-            let is_same = logged
-                .is_some_and(|(hash, answer)| (hash, answer) == (&received.hash, &received.answer));
+            let is_same = logged.is_some_and(|(hash, answer, time_ms)| {
+                (hash, answer, *time_ms) == (&received.hash, &received.answer, received.time_ms)
+            });
             if !is_same {
                 summary.lost += 1;
                 summary.tell(format!("{received:?}, the log has {logged:?}"));
@@ -247,13 +248,14 @@ impl Acknowledged {
     fn read_log(
         &mut self,
         data: &Path,
-    ) -> Result<std::collections::HashMap<u64, (String, String)>, StoreError> {
+    ) -> Result<std::collections::HashMap<u64, (String, String, i64)>, StoreError> {
         let read = DistrictRead::open(&district_path(data, DISTRICT))?;
         let mut log = std::collections::HashMap::new();
         let after = Pos(self.checked.0.saturating_sub(2_000));
         read.scan_entries(after, usize::MAX >> 1, |entry| {
             let answer = hex::encode(&encode_answers(std::slice::from_ref(&entry.answer)));
-            log.insert(entry.pos.0, (hex::encode(&entry.hash.0), answer));
+            let hash = hex::encode(&entry.hash.0);
+            log.insert(entry.pos.0, (hash, answer, entry.time_ms));
             self.checked = self.checked.max(entry.pos);
             Ok::<_, StoreError>(true)
         })?;

@@ -83,6 +83,8 @@ pub struct Summary {
     pub partitions: u64,
     /// Starts of a device with a clock that is off.
     pub clock_lies: u64,
+    /// Devices whose files were copied, both to go on under one name.
+    pub clones: u64,
     /// Times that the server's disk was full.
     pub full_disks: u64,
     /// Runs that were to have a small disk on a machine that could not mount one.
@@ -101,6 +103,8 @@ pub struct Summary {
     pub stuck: u64,
     /// Devices that do not hold what their scope holds.
     pub diverged: u64,
+    /// Times that a device differed from the server and mended itself: without a defect, none.
+    pub differed: u64,
     /// Other broken promises: a log that does not verify, a server that ended by itself.
     pub broken: u64,
     /// What was found, in words.
@@ -129,6 +133,7 @@ impl Summary {
             + self.verdict_changed
             + self.stuck
             + self.diverged
+            + self.differed
             + self.broken
     }
 
@@ -143,6 +148,7 @@ impl Summary {
         self.pauses += other.pauses;
         self.partitions += other.partitions;
         self.clock_lies += other.clock_lies;
+        self.clones += other.clones;
         self.full_disks += other.full_disks;
         self.full_disks_not_run += other.full_disks_not_run;
         for (kind, count) in other.link_faults {
@@ -154,6 +160,7 @@ impl Summary {
         self.verdict_changed += other.verdict_changed;
         self.stuck += other.stuck;
         self.diverged += other.diverged;
+        self.differed += other.differed;
         self.broken += other.broken;
         for text in other.violations {
             self.tell(text);

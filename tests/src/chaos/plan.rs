@@ -33,6 +33,11 @@ pub enum Event {
         /// How far its clock is off.
         clock_offset_ms: i64,
     },
+    /// A device is killed, and both it and a copy of its files are started: a cloned phone, or one put back.
+    CloneDevice {
+        /// Which.
+        device: usize,
+    },
     /// A device is stopped.
     PauseDevice {
         /// Which.
@@ -139,6 +144,12 @@ pub fn draw(seed: u64, replicas: usize, lasts: Duration, fills_disk: bool) -> Ve
         };
         add(from_ms, for_ms, begin, end);
         from_ms += for_ms + 1_500 + dice.below(6_000);
+    }
+    if dice.below(2) == 0 {
+        let at = Duration::from_millis(lasts_ms / 4 + dice.below(lasts_ms / 2));
+        let device = dice.below(replicas as u64) as usize;
+        let event = Event::CloneDevice { device };
+        plan.push(Timed { at, event });
     }
     plan.sort_by_key(|timed| timed.at);
     plan
