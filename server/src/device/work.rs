@@ -53,14 +53,19 @@ impl Work {
                 Some(report) => self.on_report(&report, &mark),
                 None => self.report(device, unit, &mark),
             },
-            70..73 => {
-                let mut visit = self.visit(device, unit, &mark);
-                let promised = device.new_record();
-                visit.needs = Some(Needs::Record(promised));
-                self.promised = Some(promised);
-                visit
-            }
-            73..85 => self.visit(device, unit, &mark),
+            70..73 => match self.newest(device, Kind::Report)? {
+                Some(report) => self.waiting_amendment(device, &report, &mark),
+                None => self.visit(device, unit, &mark),
+            },
+            // Out of the scope of whoever has only the grid that it leaves.
+            73..76 => match self.newest(device, Kind::Report)? {
+                Some(report) if report.unit != unit => {
+                    let open = json!({"unit": unit.0, "reason": mark});
+                    draft(report.record, report.unit, "report.move", &open)
+                }
+                _ => self.visit(device, unit, &mark),
+            },
+            76..85 => self.visit(device, unit, &mark),
             _ => match self.newest(device, Kind::Patrol)? {
                 Some(patrol) if self.dice.below(3) > 0 => self.on_patrol(&patrol, &mark),
                 _ => self.patrol(device, unit, &mark),
@@ -120,6 +125,16 @@ impl Work {
             _ => ("report.transition", self.step(report, mark)),
         };
         draft(report.record, report.unit, intent, &open)
+    }
+
+    /// An amendment that needs a record which the next change makes.
+    fn waiting_amendment(&mut self, device: &Device, report: &ListRow, mark: &str) -> Draft {
+        let open = json!({"address": mark});
+        let mut waiting = draft(report.record, report.unit, "report.amend", &open);
+        let promised = device.new_record();
+        waiting.needs = Some(Needs::Record(promised));
+        self.promised = Some(promised);
+        waiting
     }
 
     /// A step that may follow from the state that the device sees; others may have taken another by then.

@@ -2,6 +2,7 @@
 
 mod backup;
 mod backup_damage;
+mod device;
 mod phone;
 mod server;
 

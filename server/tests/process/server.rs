@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-const GRIDWORK: &str = env!("CARGO_BIN_EXE_gridwork");
+pub const GRIDWORK: &str = env!("CARGO_BIN_EXE_gridwork");
 
 /// What a command printed and how it ended.
 pub struct Ran {
