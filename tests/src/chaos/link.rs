@@ -147,6 +147,8 @@ pub struct Link {
 #[derive(Debug)]
 struct Troubles {
     is_faulty: bool,
+    /// What every exchange gets, instead of what the dice say.
+    always: Option<Fate>,
     dice: Dice,
     counts: BTreeMap<&'static str, u64>,
 }
@@ -159,6 +161,7 @@ impl Link {
             target: Mutex::new(None),
             troubles: Mutex::new(Troubles {
                 is_faulty: true,
+                always: None,
                 dice: Dice::new(seed),
                 counts: BTreeMap::new(),
             }),
@@ -208,7 +211,15 @@ impl Link {
         if !troubles.is_faulty {
             return Fate::Carried;
         }
-        Fate::draw(&mut troubles.dice)
+        match troubles.always {
+            Some(fate) => fate,
+            None => Fate::draw(&mut troubles.dice),
+        }
+    }
+
+    /// Gives every exchange this fate, while the link is faulty.
+    pub fn set_fate(&self, fate: Fate) {
+        self.troubles().always = Some(fate);
     }
 
     /// Counts what really happened: an offset may lie behind the end.

@@ -299,3 +299,104 @@ async fn repeat(repeated: Arc<Mutex<Vec<u8>>>, link: Arc<Link>, after_ms: u64) -
     let _ = tokio::time::timeout(REPEAT_WITHIN, server.read(&mut buffer)).await;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// A server that answers each five bytes with the same five bytes turned around, and counts what arrived.
+    async fn start_server(arrived: Arc<AtomicUsize>) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let arrived = Arc::clone(&arrived);
+                tokio::spawn(async move {
+                    let mut bytes = [0; 5];
+                    while stream.read_exact(&mut bytes).await.is_ok() {
+                        arrived.fetch_add(1, Ordering::SeqCst);
+                        bytes.reverse();
+                        stream.write_all(&bytes).await.expect("the proxy reads");
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    /// What comes back for `hello` over a link with this fate, and how often it arrived.
+    async fn ask(fate: Fate) -> (io::Result<Vec<u8>>, usize) {
+        let arrived = Arc::new(AtomicUsize::new(0));
+        let link = Arc::new(Link::new(1));
+        link.set_fate(fate);
+        link.set_target(Some(start_server(Arc::clone(&arrived)).await));
+        let proxy = start(Arc::clone(&link)).await.expect("a proxy");
+        let answer = talk(proxy).await;
+        // A request that is sent once more comes within so long.
+        sleep(Duration::from_millis(150)).await;
+        assert_eq!(link.counts().len(), usize::from(fate != Fate::Carried));
+        (answer, arrived.load(Ordering::SeqCst))
+    }
+
+    async fn talk(proxy: SocketAddr) -> io::Result<Vec<u8>> {
+        let mut stream = TcpStream::connect(proxy).await?;
+        stream.write_all(b"hello").await?;
+        let mut answer = Vec::new();
+        let mut buffer = [0; 256];
+        loop {
+            let read = tokio::time::timeout(Duration::from_millis(400), stream.read(&mut buffer));
+            match read.await {
+                Ok(Ok(0)) => return Ok(answer),
+                Ok(Ok(read)) => answer.extend_from_slice(&buffer[..read]),
+                Ok(Err(error)) => return Err(error),
+                Err(_) => return Ok(answer),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn each_fate_does_what_its_name_says() {
+        for (fate, wanted, arrives) in [
+            (Fate::Carried, &b"olleh"[..], 1),
+            (Fate::Delayed { ms: 30 }, b"olleh", 1),
+            (Fate::RequestLost, b"", 0),
+            (Fate::ReplyLost, b"", 1),
+            (Fate::Truncated { at: 2 }, b"ol", 1),
+            (Fate::CorruptUp { at: 0 }, b"ollei", 1),
+            (Fate::CorruptDown { at: 1 }, b"onleh", 1),
+            (Fate::Duplicated { after_ms: 0 }, b"olleh", 2),
+            (Fate::Slow { bytes_per_s: 100 }, b"olleh", 1),
+            (Fate::CaptivePortal, PORTAL.as_bytes(), 0),
+        ] {
+            let (answer, arrived) = ask(fate).await;
+            let answer = answer.expect("no reset");
+            assert_eq!((&answer[..], arrived), (wanted, arrives), "{fate:?}");
+        }
+        for (fate, arrives) in [(Fate::ResetUp { at: 3 }, 0), (Fate::ResetDown { at: 0 }, 1)] {
+            let (answer, arrived) = ask(fate).await;
+            let error = answer.expect_err("a reset");
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{fate:?}");
+            assert_eq!(arrived, arrives, "{fate:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cut_holds_bytes_until_it_is_healed() {
+        for (cut, arrives) in [(Cut::Out, 0), (Cut::Both, 0), (Cut::In, 1)] {
+            let arrived = Arc::new(AtomicUsize::new(0));
+            let link = Arc::new(Link::new(1));
+            link.set_faulty(false);
+            link.set_target(Some(start_server(Arc::clone(&arrived)).await));
+            let proxy = start(Arc::clone(&link)).await.expect("a proxy");
+            link.cut(cut);
+            assert_eq!(talk(proxy).await.expect("no reset"), b"", "{cut:?}");
+            assert_eq!(arrived.load(Ordering::SeqCst), arrives, "{cut:?}");
+            // The device has given up; its request arrives all the same.
+            link.cut(Cut::Open);
+            sleep(Duration::from_millis(100)).await;
+            assert_eq!(arrived.load(Ordering::SeqCst), 1, "{cut:?}");
+            assert_eq!(talk(proxy).await.expect("no reset"), b"olleh");
+        }
+    }
+}

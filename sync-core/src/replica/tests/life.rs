@@ -431,3 +431,30 @@ fn a_step_that_was_not_applied_is_shown_and_put_aside_by_the_next() {
     );
     assert_eq!(phone.counts().expect("counts").needs_repair, 0);
 }
+
+#[test]
+fn stored_verdicts_are_told_from_a_seq_on_and_are_the_receipts_own() {
+    let mut server = FakeServer::new();
+    let mut worker = server.phone(1);
+    for number in 1..=3 {
+        make(
+            &server,
+            &mut worker,
+            record_id(number),
+            "report.create",
+            REPORT,
+        );
+    }
+    assert_eq!(worker.verdicts_above(Seq(0), 10).expect("none"), []);
+    meet(&mut server, &mut worker);
+    let told = worker.verdicts_above(Seq(0), 10).expect("three");
+    let seqs: Vec<u64> = told.iter().map(|own| own.seq.0).collect();
+    assert_eq!(seqs, [1, 2, 3]);
+    assert_eq!(told[2].hash, worker.head().expect("head").1);
+    assert!(
+        told.iter()
+            .all(|own| own.answer.verdict == Verdict::Accepted)
+    );
+    assert_eq!(worker.verdicts_above(Seq(1), 1).expect("one"), told[1..2]);
+    assert_eq!(worker.verdicts_above(Seq(3), 10).expect("none"), []);
+}
