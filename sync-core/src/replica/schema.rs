@@ -2,6 +2,7 @@
 
 use super::ReplicaError;
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 /// One step a version, forward only. A step that was shipped is never altered.
 const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
@@ -163,6 +164,8 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), ReplicaError> {
     // Storage that knows no write-ahead log keeps its own mode; what counts is that a commit is durable.
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
+    // Plans do not depend on bound values; otherwise SQLite plans a statement over a partial index anew at each use.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(64);
     sync_log(connection)?;
     for (index, step) in MIGRATIONS.iter().enumerate().skip(version as usize) {
