@@ -133,6 +133,18 @@ mod tests {
     }
 
     #[test]
+    fn a_false_base_does_not_empty_a_field_of_its_own_replica() {
+        // The first change, released at 4, claims to have seen the second one, which its replica wrote after it.
+        let state = fold(vec![
+            event(1, 0, 1, 1, create(r#"{"b":1}"#)),
+            event(3, 0, 2, 2, Act::Write(fields(r#"{"a":3}"#))),
+            event(4, 3, 2, 1, Act::Write(fields(r#"{"a":2}"#))),
+        ])
+        .expect("a state");
+        assert_eq!(numbers(&state, "a"), [(2, 2)]);
+    }
+
+    #[test]
     fn an_image_whose_write_names_no_author_is_refused() {
         let image = br#"{"k":"report","u":1,"p":1,"l":[1,1],"w":[{"f":{"a":1}}]}"#;
         assert!(RecordState::from_image(image).is_err());

@@ -264,7 +264,9 @@ impl RecordState {
             late |= own && old.seq > stamp.seq;
             let seen = old.seen_from(base) || is_awake(Canary::UnseenValuesReplaced);
             let dropped = is_awake(Canary::EqualStampDropped) && old.time_ms == stamp.time_ms;
-            if seen || dropped || (own && old.seq < stamp.seq) {
+            // Of one replica the later change stays, whatever the base of the other claims.
+            let gives_way = if own { old.seq < stamp.seq } else { seen };
+            if gives_way || dropped {
                 write.fields.retain(|name| !fields.has(name));
             }
         }

@@ -99,8 +99,11 @@ impl Written {
 
     /// Whether `self` takes `other`'s values away where both write.
     fn replaces(&self, other: &Self) -> bool {
-        (self.saw(other) && self.order() > other.order())
-            || (self.replica == other.replica && self.seq > other.seq)
+        // Of one replica the later one stays, whatever the base of the other claims.
+        if self.replica == other.replica {
+            return self.seq > other.seq;
+        }
+        self.saw(other) && self.order() > other.order()
     }
 }
 

@@ -133,6 +133,8 @@ impl Pass<'_> {
             Verdict::Held => (vec![view.wait_key(&header, &answer)], false),
             // The directory has gone on since, and nothing has come that it waits for.
             Verdict::Quarantined => (vec![first, needs_key(&header)], false),
+            // The change that it repeats was taken back in since a restore; what both wait for has not come.
+            _ if answer.marks.has(Marks::REPEAT) => (vec![first, needs_key(&header)], false),
             _ => (vec![first], true),
         };
         if released {
