@@ -127,6 +127,7 @@ impl SmallLog {
                 person,
                 key: SigningKey::from_seed(&[number as u8; 32]).verifying_key(),
                 continues: None,
+                branch: None,
                 revoked_ms: None,
             });
             grants.into_iter().chain([replica])

@@ -3,6 +3,7 @@
 use crate::store::StoreError;
 use crate::store::sqlite::{
     Contact, DistrictFacts, DistrictRead, EntryRow, RecordRow, WaitKey, earliest_contact_ms,
+    earliest_repeat_ms,
 };
 use std::collections::BTreeSet;
 use sync_core::canary::{Canary, is_awake};
@@ -147,7 +148,7 @@ impl LogView<'_> {
             time_ms: again.map(|again| again.time_ms),
         };
         if let Some(header) = &change.header {
-            let contact_ms = earliest_contact_ms(batch.contacts, change.seq);
+            let contact_ms = self.contact_ms(header, replica, change.seq, batch.contacts);
             context.interval.earliest_ms = contact_ms.max(self.base_received_ms(header.base)?);
             context.needs_in_force = self.needs_in_force(header)?;
             context.origin_admitted = self.origin_admitted(header, again.map(|again| again.pos))?;
@@ -162,6 +163,28 @@ impl LogView<'_> {
             decision.answer.marks = decision.answer.marks.with(Marks::CLOCK_BOUNDED);
         }
         Ok(decision)
+    }
+
+    /// The last contact that announced a chain shorter than a change. What a forked branch repeats has those of the replica
+    /// that is continued.
+    fn contact_ms(
+        &self,
+        header: &Header,
+        replica: &Replica,
+        seq: Seq,
+        contacts: &[Contact],
+    ) -> i64 {
+        let continued = replica
+            .continues
+            .and_then(|(old, _)| self.directory.replica(old));
+        let origin = header
+            .origin
+            .map(|origin| origin.change)
+            .filter(|change| continued.is_some_and(|old| old.replica == change.replica));
+        match (origin, &replica.branch) {
+            (Some(origin), Some(bounds)) => earliest_repeat_ms(bounds, origin.seq, contacts, seq),
+            _ => earliest_contact_ms(contacts, seq),
+        }
     }
 
     /// When what the author was looking at had arrived. Places that a restore took away bound nothing.

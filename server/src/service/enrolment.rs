@@ -5,8 +5,8 @@ use super::district::District;
 use super::gridwork::Gridwork;
 use super::log_writer::LogWriter;
 use crate::store::StoreError;
-use crate::store::sqlite::PersonRow;
 use crate::store::sqlite::control::OneTimeCode;
+use crate::store::sqlite::{PersonRow, branch_bounds};
 use api_schema::enrolment::{EnrolmentAnswer, EnrolmentRequest, ServerKey};
 use api_schema::fork::ForkRequest;
 use api_schema::problem::FieldProblem;
@@ -257,12 +257,17 @@ impl Gridwork {
                 let revoked_ms = continues
                     .and_then(|(old, _)| directory.replica(old))
                     .and_then(|old| old.revoked_ms);
+                let continued = continues
+                    .map(|(old, _)| log.write().find_replica(old))
+                    .transpose()?
+                    .flatten();
                 let replica = Replica {
                     no,
                     replica: id,
                     person,
                     key,
                     continues,
+                    branch: continued.map(|old| branch_bounds(&old, now_ms)),
                     revoked_ms,
                 };
                 log.change_directory(DirectoryChange::Replica(replica), now_ms)?;

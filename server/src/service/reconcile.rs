@@ -100,11 +100,14 @@ impl LogWriter<'_> {
         } else {
             self.take_batch(batch, &replica, &mut row, &mut outcome)?;
         }
-        let contact = Contact {
-            head: request.head_seq,
-            received_ms,
-        };
-        row.contacts = contacts_after(&row.contacts, contact, row.mark);
+        // What another chain announces says nothing of this one.
+        if !outcome.fork {
+            let contact = Contact {
+                head: request.head_seq,
+                received_ms,
+            };
+            row.contacts = contacts_after(&row.contacts, contact, row.mark);
+        }
         row.request_no = row.request_no.max(request.request_no);
         row.last_seen_ms = received_ms;
         row.unsent = request.head_seq.0.saturating_sub(row.mark.0);

@@ -45,6 +45,16 @@ pub(super) struct Record {
     pub(super) first_named_unit: u32,
 }
 
+/// A replica that is continued, as it was when the fork was told.
+#[derive(Clone, Debug)]
+pub(super) struct Branch {
+    pub(super) continued: ReplicaKey,
+    pub(super) forked_ms: i64,
+    /// How much of its chain the log had.
+    pub(super) mark: u64,
+    pub(super) contacts: Vec<(i64, u64)>,
+}
+
 /// The model. A clone of it stands for a copy of the server's files.
 #[derive(Clone, Debug)]
 pub struct AdmissionOracle {
@@ -61,6 +71,8 @@ pub struct AdmissionOracle {
     pub(super) chains: BTreeMap<ReplicaKey, Vec<u64>>,
     /// When each replica announced which head.
     pub(super) contacts: BTreeMap<ReplicaKey, Vec<(i64, u64)>>,
+    /// What each replica that continues another found of it at the fork.
+    pub(super) branches: BTreeMap<ReplicaKey, Branch>,
     pub(super) records: BTreeMap<RecordKey, Record>,
     /// The hashes of changes of forked branches, and where each was repeated first.
     pub(super) repeated: BTreeMap<[u8; 32], u64>,
@@ -89,6 +101,7 @@ impl AdmissionOracle {
             changes: BTreeMap::new(),
             chains: BTreeMap::new(),
             contacts: BTreeMap::new(),
+            branches: BTreeMap::new(),
             records: BTreeMap::new(),
             repeated: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -119,6 +132,7 @@ impl AdmissionOracle {
         // An enrolment is the first contact: nothing was made before it.
         if let Some(replica) = self.people.apply(body) {
             self.contacts.insert(replica, vec![(first_enrolled_ms, 0)]);
+            self.note_branch(replica, received_ms);
         }
     }
 
@@ -211,10 +225,13 @@ impl AdmissionOracle {
                 .map(|change| self.answered(arrival.replica, change.seq))
                 .collect();
         }
-        self.contacts
-            .entry(arrival.replica)
-            .or_default()
-            .push((arrival.received_ms, arrival.head.0));
+        // What another chain announces says nothing of this one.
+        if prediction.status != Status::Fork {
+            self.contacts
+                .entry(arrival.replica)
+                .or_default()
+                .push((arrival.received_ms, arrival.head.0));
+        }
         prediction.mark = self.mark(arrival.replica);
         Some(prediction)
     }

@@ -10,19 +10,11 @@ pub enum Departure {
     ReleaseForgetsOvertakenValues,
     /// The mark `reoffered` is never set.
     NoReofferedMark,
-    /// What a forked branch repeats was made before the fork, under the contacts of the replica that is continued; the
-    /// engine bounds it by the enrolment of the new one. Case: three days of unsent work, a fork, the repeats: all of
-    /// it counts as done at the fork, with the mark `clock bounded`, and a right that ended meanwhile is gone.
-    ForkBoundsTheBranch,
 }
 
 impl Departure {
     /// All that are known of the engine at present.
-    pub const PRESENT: [Self; 3] = [
-        Self::ReleaseForgetsOvertakenValues,
-        Self::NoReofferedMark,
-        Self::ForkBoundsTheBranch,
-    ];
+    pub const PRESENT: [Self; 2] = [Self::ReleaseForgetsOvertakenValues, Self::NoReofferedMark];
 }
 
 /// Those that a model follows.
