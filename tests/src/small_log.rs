@@ -329,6 +329,7 @@ impl SmallLog {
                 place,
                 needs_in_force,
                 origin_admitted: false,
+                entries: None,
                 repairs_quarantined: true,
                 time_ms,
             },

@@ -89,12 +89,15 @@ pub struct Again {
     pub time_ms: i64,
     /// Whether that time was brought into its bounds.
     pub is_bounded: bool,
+    /// The last entry of its record.
+    pub last: Pos,
 }
 
 impl Again {
-    /// Of an entry.
-    pub fn of(entry: &EntryRow) -> Self {
+    /// Of an entry, and the last one of its record.
+    pub fn of(entry: &EntryRow, last: Pos) -> Self {
         Self {
+            last,
             pos: entry.pos,
             time_ms: entry.time_ms,
             is_bounded: entry.answer.marks.has(Marks::CLOCK_BOUNDED),
@@ -136,6 +139,7 @@ impl LogView<'_> {
             documents: self.documents,
             replica,
             record,
+            entries: None,
             interval: Interval {
                 earliest_ms: i64::MIN,
                 received_ms: batch.received_ms,
@@ -159,6 +163,12 @@ impl LogView<'_> {
             }
         }
         let mut decision = admit(&context, change);
+        if let Some(again) = again.filter(|_| decision.answer.verdict.is_in_force()) {
+            let history = self.history(again.last)?;
+            let entries: Vec<Event> = history.into_iter().filter_map(|(_, event)| event).collect();
+            context.entries = Some(&entries);
+            decision = admit(&context, change);
+        }
         if again.is_some_and(|again| again.is_bounded) {
             decision.answer.marks = decision.answer.marks.with(Marks::CLOCK_BOUNDED);
         }

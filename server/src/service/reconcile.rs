@@ -273,7 +273,7 @@ impl LogWriter<'_> {
                         hash: change.hash,
                         received_ms,
                         time_ms,
-                        answer: self.counted_once(answer, change.hash)?,
+                        answer: self.offered_again(answer, change.hash)?,
                         first_place: Some(first_place),
                     };
                     self.take_back(change, &admission)?;
@@ -381,10 +381,11 @@ impl LogWriter<'_> {
         Ok(admission)
     }
 
-    /// The answer under a receipt, with the mark of a repeat when a copy of the phone came first after the restore and
+    /// The answer under a receipt, marked as offered again; and with the mark of a repeat when a copy of the phone came first after the restore and
     /// repeated the change under its own name: it has its effect there.
-    fn counted_once(&self, answer: &Answer, hash: Hash) -> Result<Answer, StoreError> {
+    fn offered_again(&self, answer: &Answer, hash: Hash) -> Result<Answer, StoreError> {
         let mut answer = answer.clone();
+        answer.marks = answer.marks.with(Marks::REOFFERED);
         if answer.verdict.is_in_force() && self.write().find_origin(hash)?.is_some() {
             answer.marks = answer.marks.with(Marks::REPEAT);
         }

@@ -13,5 +13,6 @@ mod known_intents;
 mod phone;
 mod readmission;
 mod rotation;
+mod rules;
 mod tampering;
 mod world;

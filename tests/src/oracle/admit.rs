@@ -2,7 +2,6 @@
 
 use super::arrival::{Answered, Arrival, Prediction, Status};
 use super::decide::{Decided, Situation, decide};
-use super::departures::{Departure, Departures};
 use super::documents::Documents;
 use super::entering::ranges;
 use super::fold::{OracleRecord, fold};
@@ -60,7 +59,6 @@ pub(super) struct Branch {
 pub struct AdmissionOracle {
     pub(super) documents: Documents,
     pub(super) people: People,
-    departures: Departures,
     /// Each epoch and the position at which it began.
     pub(super) epochs: Vec<(u32, u64)>,
     pub(super) head: u64,
@@ -94,7 +92,6 @@ impl AdmissionOracle {
         Self {
             documents: Documents::defaults(),
             people: People::default(),
-            departures: Departures::new(),
             epochs: vec![(1, 0)],
             head: 0,
             received_ms: BTreeMap::new(),
@@ -107,17 +104,6 @@ impl AdmissionOracle {
             waiting: BTreeMap::new(),
             repaired: Vec::new(),
         }
-    }
-
-    /// Follows the engine in these departures from the rules.
-    #[must_use]
-    pub fn following(mut self, departures: impl IntoIterator<Item = Departure>) -> Self {
-        self.departures = departures.into_iter().collect();
-        self
-    }
-
-    pub(super) fn departs(&self, departure: Departure) -> bool {
-        self.departures.contains(&departure)
     }
 
     /// Takes the next directory entry in: the JSON that stands in the log, and when it came.
@@ -368,7 +354,6 @@ impl AdmissionOracle {
         let repairs = written.is_some_and(|written| written.repairs.is_some());
         let situation = Situation {
             documents: &self.documents,
-            departures: &self.departures,
             people: &self.people,
             person: row.person,
             replica: row.replica,

@@ -2,7 +2,6 @@
 
 use super::admit::{AdmissionOracle, Branch, Kept, Record, awaited, ends_repairs};
 use super::arrival::{Arrival, OfferedReceipt, Ruled};
-use super::departures::Departure;
 use super::log::{self, ChangeRow};
 use super::people::Replica;
 use super::plain::{Answer, Change, Place, REOFFERED, REPEAT, ReplicaKey, Verdict};
@@ -119,9 +118,7 @@ impl AdmissionOracle {
         row.received_ms = receipt.received_ms;
         row.time_ms = receipt.times_ms[at];
         row.answer = receipt.answers[at].clone();
-        if !self.departs(Departure::NoReofferedMark) {
-            row.answer.marks |= REOFFERED;
-        }
+        row.answer.marks |= REOFFERED;
         // A copy of the phone came first and repeated it: it has its effect there.
         if row.answer.verdict.is_in_force() && self.repeated.contains_key(&change.hash) {
             row.answer.marks |= REPEAT;
