@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::enrolment::EnrolmentAnswer;
 use crate::shapes::{Base64Url, canonical_uuid, plain_text_option};
+use sync_core::ids::ReplicaNo;
+use sync_core::replica::{ForkAnswer, ForkQuestion};
 
 /// What a forked replica sends to go on under a new id and key. Both keys sign
 /// `gridwork/fork/1`, the old replica's 16 bytes, the new replica's 16 bytes, the new public key, the last common seq (8 bytes, big-endian) and its chain hash.
@@ -40,4 +43,28 @@ pub struct ForkRequest {
     )]
     #[schema(min_length = 1, max_length = 64)]
     pub device_label: Option<String>,
+}
+
+impl From<ForkQuestion> for ForkRequest {
+    fn from(question: ForkQuestion) -> Self {
+        Self {
+            old_replica: question.old.0,
+            replica: question.new.0,
+            public_key: Base64Url(question.public_key),
+            last_common_seq: question.shared.0.0,
+            last_common_hash: Base64Url(question.shared.1.0),
+            old_proof: Base64Url(question.old_proof.0),
+            proof: Base64Url(question.proof.0),
+            device_label: None,
+        }
+    }
+}
+
+impl From<EnrolmentAnswer> for ForkAnswer {
+    fn from(answer: EnrolmentAnswer) -> Self {
+        Self::Named {
+            replica_no: ReplicaNo(answer.replica_no),
+            certificate: answer.certificate,
+        }
+    }
 }

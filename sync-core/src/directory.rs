@@ -1,7 +1,7 @@
 //! The district's directory as entries fold it: units, people, roles, replicas, keys. All that rights and scope look at.
 
 use crate::change::{Signature, SigningKey, VerifyingKey, verify};
-use crate::ids::{DistrictId, PersonId, Pos, ReplicaId, ReplicaNo, UnitId};
+use crate::ids::{DistrictId, PersonId, Pos, ReplicaId, ReplicaNo, Seq, UnitId};
 use crate::wire::KeyLink;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -59,9 +59,36 @@ pub struct Replica {
     /// The replica and place in its chain that this one continues, after a fork.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continues: Option<(ReplicaNo, u64)>,
+    /// What bounds the time of what it repeats of the replica that it continues.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<BranchBounds>,
     /// When it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_ms: Option<i64>,
+}
+
+/// The contacts of a replica as they were when another one continued it after a fork. What that one repeats was made
+/// before the fork, under these; it stands in the log, so that a decision can be made again from the log alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BranchBounds {
+    /// When the fork was continued.
+    pub forked_ms: i64,
+    /// How long a chain each contact announced, and when it was. Chains that the log had by then count as empty ones: who
+    /// had handed in more could not have gone back behind it either.
+    pub contacts: Vec<(u64, i64)>,
+}
+
+impl BranchBounds {
+    /// The last contact that announced a chain shorter than a change of this seq.
+    pub fn earliest_ms(&self, seq: Seq) -> i64 {
+        let shorter = |(head, _): &&(u64, i64)| *head < seq.0.max(1);
+        let contacts = self.contacts.iter().filter(shorter);
+        // One that never was in contact was enrolled all the same.
+        contacts
+            .map(|(_, at_ms)| *at_ms)
+            .max()
+            .unwrap_or(self.forked_ms)
+    }
 }
 
 /// One entry of the directory.

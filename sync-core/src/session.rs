@@ -58,6 +58,9 @@ pub enum SessionError {
     /// The body is no answer of this protocol; it acknowledges nothing.
     #[error("the body is not an answer")]
     NotAnAnswer(#[source] CodecError),
+    /// The body answers another request than the one that it came for.
+    #[error("the answer is to another request")]
+    OfAnotherRequest,
     /// The answer is one, but it must not be taken in.
     #[error("the answer was refused")]
     Apply(#[from] ApplyError),
@@ -221,7 +224,8 @@ impl Session {
         Ok(Some(Outgoing { bytes, request_no }))
     }
 
-    /// Takes the body of an answer with status 200. Anything that is no answer to the request in flight changes nothing.
+    /// Takes the body of an answer with status 200. Anything that is no answer to the request in flight changes nothing in the
+    /// replica; what came for that request and is none counts as a failure.
     ///
     /// # Errors
     /// See [`SessionError`]; the session waits before it tries again, `random` being any number, evenly spread.
@@ -242,7 +246,11 @@ impl Session {
         };
         let response = match SyncResponse::decode(bytes) {
             Ok(response) if response.request_no == request_no => response,
-            Ok(_) => return Ok(Progress::Ignored),
+            Ok(_) => {
+                // Something between gave the answer to another request. Ours has none any more.
+                self.fail(Failure::Refused, None, now, random);
+                return Err(SessionError::OfAnotherRequest);
+            }
             Err(error) => {
                 self.fail(Failure::Refused, None, now, random);
                 return Err(SessionError::NotAnAnswer(error));

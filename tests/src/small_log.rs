@@ -127,6 +127,7 @@ impl SmallLog {
                 person,
                 key: SigningKey::from_seed(&[number as u8; 32]).verifying_key(),
                 continues: None,
+                branch: None,
                 revoked_ms: None,
             });
             grants.into_iter().chain([replica])
@@ -328,6 +329,7 @@ impl SmallLog {
                 place,
                 needs_in_force,
                 origin_admitted: false,
+                entries: None,
                 repairs_quarantined: true,
                 time_ms,
             },

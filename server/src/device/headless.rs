@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sync_core::change::ChangeId;
 use sync_core::hex;
 use sync_core::ids::{RecordId, Seq};
-use sync_core::replica::{Condition, Draft, Replica, Wipe};
+use sync_core::replica::{Condition, Draft, ForkStep, Replica, Wipe};
 use sync_core::session::{Outgoing, Progress, Session};
 use sync_core::time::Evidence;
 use sync_core::verdict::encode_answers;
@@ -286,19 +286,8 @@ impl Device {
                 self.note_verdicts()?;
                 self.wipe_if_ordered()
             }
-            Ok(Progress::Ignored) => {
-                // Something between gave the answer to another request; ours has none any more.
-                self.session.on_failure(
-                    request_no,
-                    sync_core::session::Failure::Network,
-                    None,
-                    now,
-                    random,
-                );
-                self.tally.failures += 1;
-                self.is_idle = false;
-                Ok(())
-            }
+            // It answers a request that was given up.
+            Ok(Progress::Ignored) => Ok(()),
             Err(error) => {
                 self.tally.failures += 1;
                 self.is_idle = false;
@@ -326,31 +315,32 @@ impl Device {
     /// # Errors
     /// See [`DeviceError`]; it can be tried again.
     pub async fn continue_fork(&mut self, client: &mut Client) -> Result<(), DeviceError> {
-        let mut plan = self.replica.fork_plan()?;
-        let (newcomer, asked) = loop {
-            let newcomer = Newcomer::new(&*self.entropy);
-            let request = newcomer.fork(&plan, self.replica.signing_key());
-            match (client.fork(&request).await, plan.lower()) {
-                (Err(error), Some(lower)) if error.is_conflict() => {
-                    plan = self.replica.fork_plan_at(lower)?;
+        let newcomer = Newcomer::new(&*self.entropy);
+        let mut renaming = newcomer.renaming(&self.replica)?;
+        loop {
+            let question = renaming.question(&self.replica);
+            let (answer, error) = match client.fork(&question.into()).await {
+                Ok(answer) => (answer.into(), None),
+                Err(error) => {
+                    let Some(answer) = error.as_fork_answer() else {
+                        self.tally.failures += 1;
+                        return Err(error.into());
+                    };
+                    (answer, Some(error))
                 }
-                (asked, _) => break (newcomer, asked),
-            }
-        };
-        match asked {
-            Ok(answer) => {
-                self.replica.continue_as(&plan, &newcomer.forked(answer))?;
-                self.session = Session::new(APP);
-                self.tally.forks += 1;
-                self.is_idle = false;
-                Ok(())
-            }
-            Err(error) => {
-                self.tally.failures += 1;
-                if error.as_failure().0 == sync_core::session::Failure::UnknownReplica {
-                    self.replica.keep_old_name()?;
+            };
+            match (renaming.take(&mut self.replica, answer)?, error) {
+                (ForkStep::AskAgain, _) => {}
+                (ForkStep::Refused | ForkStep::OldName, Some(error)) => {
+                    self.tally.failures += 1;
+                    return Err(error.into());
                 }
-                Err(error.into())
+                _ => {
+                    self.session = Session::new(APP);
+                    self.tally.forks += 1;
+                    self.is_idle = false;
+                    return Ok(());
+                }
             }
         }
     }

@@ -1,11 +1,9 @@
 //! Names and keys of replicas: what is sent to enrol or to go on after a fork, and what the answers make of it.
 
 use api_schema::enrolment::{EnrolmentAnswer, EnrolmentRequest};
-use api_schema::fork::ForkRequest;
-use api_schema::shapes::Base64Url;
 use sync_core::change::{SigningKey, VerifyingKey};
 use sync_core::ids::{DistrictId, Epoch, PersonId, ReplicaId, ReplicaNo};
-use sync_core::replica::{Enrolment, ForkIdentity, ForkPlan};
+use sync_core::replica::{Enrolment, Renaming, Replica, ReplicaError};
 use uuid::Uuid;
 
 use crate::fleet::phone::Phone;
@@ -56,38 +54,11 @@ impl Newcomer {
         })
     }
 
-    /// What to send so that a forked replica goes on under this name; `old` is the key that it has had.
-    pub fn fork(&self, plan: &ForkPlan, old: &SigningKey) -> ForkRequest {
-        let key = SigningKey::from_seed(&self.key_seed);
-        let public_key = key.verifying_key().to_bytes();
-        let message = [
-            &plan.replica.as_bytes()[..],
-            &self.replica.as_bytes()[..],
-            &public_key[..],
-            &plan.received.0.to_be_bytes()[..],
-            &plan.hash.0[..],
-        ]
-        .concat();
-        let proof = |key: &SigningKey| Base64Url(key.sign("gridwork/fork/1", &message).0);
-        ForkRequest {
-            old_replica: plan.replica.0,
-            replica: self.replica,
-            public_key: Base64Url(public_key),
-            last_common_seq: plan.received.0,
-            last_common_hash: Base64Url(plan.hash.0),
-            old_proof: proof(old),
-            proof: proof(&key),
-            device_label: None,
-        }
-    }
-
-    /// What the answer to that makes.
-    pub fn forked(&self, answer: EnrolmentAnswer) -> ForkIdentity {
-        ForkIdentity {
-            replica: ReplicaId(self.replica),
-            key_seed: self.key_seed,
-            replica_no: ReplicaNo(answer.replica_no),
-            certificate: answer.certificate,
-        }
+    /// Begins to go on under this name after a fork.
+    ///
+    /// # Errors
+    /// What the replica says.
+    pub fn renaming(&self, replica: &Replica) -> Result<Renaming, ReplicaError> {
+        Renaming::begin(replica, ReplicaId(self.replica), self.key_seed)
     }
 }

@@ -19,6 +19,7 @@ use hyper::header::{
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
+use sync_core::replica::ForkAnswer;
 use sync_core::session::Failure;
 use tokio::net::TcpStream;
 
@@ -97,9 +98,15 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// Whether what was asked contradicts what the server knows.
-    pub fn is_conflict(&self) -> bool {
-        matches!(self, Self::Refused { status, .. } if *status == StatusCode::CONFLICT)
+    /// What this says of a fork that the server was told of; `None` when it says nothing.
+    pub fn as_fork_answer(&self) -> Option<ForkAnswer> {
+        match self {
+            Self::Refused { status, .. } if *status == StatusCode::CONFLICT => {
+                Some(ForkAnswer::NotShared)
+            }
+            _ if self.as_failure().0 == Failure::UnknownReplica => Some(ForkAnswer::UnknownReplica),
+            _ => None,
+        }
     }
 
     /// What this is to a session, and when the server asked to come again.

@@ -3,6 +3,7 @@
 use crate::store::StoreError;
 use crate::store::sqlite::{
     Contact, DistrictFacts, DistrictRead, EntryRow, RecordRow, WaitKey, earliest_contact_ms,
+    earliest_repeat_ms,
 };
 use std::collections::BTreeSet;
 use sync_core::canary::{Canary, is_awake};
@@ -88,12 +89,15 @@ pub struct Again {
     pub time_ms: i64,
     /// Whether that time was brought into its bounds.
     pub is_bounded: bool,
+    /// The last entry of its record.
+    pub last: Pos,
 }
 
 impl Again {
-    /// Of an entry.
-    pub fn of(entry: &EntryRow) -> Self {
+    /// Of an entry, and the last one of its record.
+    pub fn of(entry: &EntryRow, last: Pos) -> Self {
         Self {
+            last,
             pos: entry.pos,
             time_ms: entry.time_ms,
             is_bounded: entry.answer.marks.has(Marks::CLOCK_BOUNDED),
@@ -135,6 +139,7 @@ impl LogView<'_> {
             documents: self.documents,
             replica,
             record,
+            entries: None,
             interval: Interval {
                 earliest_ms: i64::MIN,
                 received_ms: batch.received_ms,
@@ -147,7 +152,7 @@ impl LogView<'_> {
             time_ms: again.map(|again| again.time_ms),
         };
         if let Some(header) = &change.header {
-            let contact_ms = earliest_contact_ms(batch.contacts, change.seq);
+            let contact_ms = self.contact_ms(header, replica, change.seq, batch.contacts);
             context.interval.earliest_ms = contact_ms.max(self.base_received_ms(header.base)?);
             context.needs_in_force = self.needs_in_force(header)?;
             context.origin_admitted = self.origin_admitted(header, again.map(|again| again.pos))?;
@@ -158,10 +163,38 @@ impl LogView<'_> {
             }
         }
         let mut decision = admit(&context, change);
+        if let Some(again) = again.filter(|_| decision.answer.verdict.is_in_force()) {
+            let history = self.history(again.last)?;
+            let entries: Vec<Event> = history.into_iter().filter_map(|(_, event)| event).collect();
+            context.entries = Some(&entries);
+            decision = admit(&context, change);
+        }
         if again.is_some_and(|again| again.is_bounded) {
             decision.answer.marks = decision.answer.marks.with(Marks::CLOCK_BOUNDED);
         }
         Ok(decision)
+    }
+
+    /// The last contact that announced a chain shorter than a change. What a forked branch repeats has those of the replica
+    /// that is continued.
+    fn contact_ms(
+        &self,
+        header: &Header,
+        replica: &Replica,
+        seq: Seq,
+        contacts: &[Contact],
+    ) -> i64 {
+        let continued = replica
+            .continues
+            .and_then(|(old, _)| self.directory.replica(old));
+        let origin = header
+            .origin
+            .map(|origin| origin.change)
+            .filter(|change| continued.is_some_and(|old| old.replica == change.replica));
+        match (origin, &replica.branch) {
+            (Some(origin), Some(bounds)) => earliest_repeat_ms(bounds, origin.seq, contacts, seq),
+            _ => earliest_contact_ms(contacts, seq),
+        }
     }
 
     /// When what the author was looking at had arrived. Places that a restore took away bound nothing.

@@ -5,8 +5,8 @@ use super::district::District;
 use super::gridwork::Gridwork;
 use super::log_writer::LogWriter;
 use crate::store::StoreError;
-use crate::store::sqlite::PersonRow;
 use crate::store::sqlite::control::OneTimeCode;
+use crate::store::sqlite::{PersonRow, branch_bounds};
 use api_schema::enrolment::{EnrolmentAnswer, EnrolmentRequest, ServerKey};
 use api_schema::fork::ForkRequest;
 use api_schema::problem::FieldProblem;
@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use sync_core::change::{Hash, Signature, VerifyingKey, verify};
 use sync_core::directory::{DirectoryChange, Grant, Replica};
 use sync_core::ids::{PersonId, ReplicaId, ReplicaNo, ScopeVersion, Seq, UnitId};
+use sync_core::replica::{FORK_TAG, fork_message};
 
 /// How long a one-time enrolment code lives.
 pub const CODE_LIFETIME_MS: i64 = 10 * 60_000;
@@ -198,30 +199,21 @@ impl Gridwork {
             ))
         });
         let (district, old) = found.ok_or(ServiceError::ReplicaUnknown)?;
-        let message = [
-            &old.replica.as_bytes()[..],
-            &new.as_bytes()[..],
-            &request.public_key.0[..],
-            &request.last_common_seq.to_be_bytes()[..],
-            &request.last_common_hash.0[..],
-        ]
-        .concat();
+        let shared = (
+            Seq(request.last_common_seq),
+            Hash(request.last_common_hash.0),
+        );
+        let message = fork_message(old.replica, new, &request.public_key.0, shared);
         let signed = verify(
             &old.key,
-            "gridwork/fork/1",
+            FORK_TAG,
             &message,
             &Signature(request.old_proof.0),
-        ) && verify(
-            &key,
-            "gridwork/fork/1",
-            &message,
-            &Signature(request.proof.0),
-        );
+        ) && verify(&key, FORK_TAG, &message, &Signature(request.proof.0));
         if !signed {
             return Err(ServiceError::SignatureRefused);
         }
-        let common = Seq(request.last_common_seq);
-        let hash = Hash(request.last_common_hash.0);
+        let (common, hash) = shared;
         let ours = district
             .read(move |read, _| Ok(chain_hash_at(read, old.no, common)?))
             .await?;
@@ -257,12 +249,17 @@ impl Gridwork {
                 let revoked_ms = continues
                     .and_then(|(old, _)| directory.replica(old))
                     .and_then(|old| old.revoked_ms);
+                let continued = continues
+                    .map(|(old, _)| log.write().find_replica(old))
+                    .transpose()?
+                    .flatten();
                 let replica = Replica {
                     no,
                     replica: id,
                     person,
                     key,
                     continues,
+                    branch: continued.map(|old| branch_bounds(&old, now_ms)),
                     revoked_ms,
                 };
                 log.change_directory(DirectoryChange::Replica(replica), now_ms)?;

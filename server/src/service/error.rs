@@ -5,6 +5,7 @@ use std::error::Error;
 use crate::store::StoreError;
 use api_schema::problem::FieldProblem;
 use sync_core::codec::CodecError;
+use sync_core::replica::ForkAnswer;
 
 /// Why a service call failed. `Display` is for our own log; what the client may read stands in the fields, and never in a source.
 #[derive(Debug, thiserror::Error)]
@@ -118,6 +119,15 @@ impl From<CodecError> for ServiceError {
 }
 
 impl ServiceError {
+    /// What this says of a fork that the server was told of; `None` when it says nothing.
+    pub fn as_fork_answer(&self) -> Option<ForkAnswer> {
+        match self {
+            Self::Conflict { .. } => Some(ForkAnswer::NotShared),
+            Self::ReplicaUnknown => Some(ForkAnswer::UnknownReplica),
+            _ => None,
+        }
+    }
+
     /// What one failed transaction means to each of the many who shared it; the cause itself was logged.
     pub(super) fn shared(&self) -> Self {
         match self {

@@ -81,6 +81,7 @@ impl LogWriter<'_> {
             person: certificate.person,
             key: certificate.key,
             continues: None,
+            branch: None,
             revoked_ms: None,
         };
         self.change_directory(DirectoryChange::Replica(replica), now_ms)?;

@@ -100,11 +100,14 @@ impl LogWriter<'_> {
         } else {
             self.take_batch(batch, &replica, &mut row, &mut outcome)?;
         }
-        let contact = Contact {
-            head: request.head_seq,
-            received_ms,
-        };
-        row.contacts = contacts_after(&row.contacts, contact, row.mark);
+        // What another chain announces says nothing of this one.
+        if !outcome.fork {
+            let contact = Contact {
+                head: request.head_seq,
+                received_ms,
+            };
+            row.contacts = contacts_after(&row.contacts, contact, row.mark);
+        }
         row.request_no = row.request_no.max(request.request_no);
         row.last_seen_ms = received_ms;
         row.unsent = request.head_seq.0.saturating_sub(row.mark.0);
@@ -270,7 +273,7 @@ impl LogWriter<'_> {
                         hash: change.hash,
                         received_ms,
                         time_ms,
-                        answer: self.counted_once(answer, change.hash)?,
+                        answer: self.offered_again(answer, change.hash)?,
                         first_place: Some(first_place),
                     };
                     self.take_back(change, &admission)?;
@@ -378,10 +381,11 @@ impl LogWriter<'_> {
         Ok(admission)
     }
 
-    /// The answer under a receipt, with the mark of a repeat when a copy of the phone came first after the restore and
+    /// The answer under a receipt, marked as offered again; and with the mark of a repeat when a copy of the phone came first after the restore and
     /// repeated the change under its own name: it has its effect there.
-    fn counted_once(&self, answer: &Answer, hash: Hash) -> Result<Answer, StoreError> {
+    fn offered_again(&self, answer: &Answer, hash: Hash) -> Result<Answer, StoreError> {
         let mut answer = answer.clone();
+        answer.marks = answer.marks.with(Marks::REOFFERED);
         if answer.verdict.is_in_force() && self.write().find_origin(hash)?.is_some() {
             answer.marks = answer.marks.with(Marks::REPEAT);
         }

@@ -160,7 +160,7 @@ impl LogWriter<'_> {
             replica,
             state.as_ref(),
             &evidence,
-            Some(Again::of(&entry)),
+            Some(Again::of(&entry, row.as_ref().map_or(pos, |row| row.last))),
         )?;
         let verdict = decision.answer.verdict;
         if verdict == Verdict::Held {

@@ -9,7 +9,7 @@ use crate::directory::{Directory, Replica};
 use crate::documents::Documents;
 use crate::ids::{LogPlace, UnitId};
 use crate::kinds::{Intent, Kind, Shape};
-use crate::merge::{Act, Event, RecordState, Stamp};
+use crate::merge::{Act, Event, RecordState, Stamp, fold};
 use crate::payload::Payload;
 use crate::time::{self, Evidence, FixedTime, Interval};
 use crate::verdict::{Answer, Marks, Problem, ProblemCode, Verdict};
@@ -25,6 +25,10 @@ pub struct Context<'a> {
     pub replica: &'a Replica,
     /// The record as it stands before this change; `None` when nothing touched it yet.
     pub record: Option<&'a RecordState>,
+    /// What the record's entries do, all of them, when the change comes into force late: whether other values stand beside
+    /// its own then follows from the whole fold. What is shown may lack a later value of its author that another has
+    /// replaced meanwhile. `None` for a change that is new.
+    pub entries: Option<&'a [Event]>,
     /// Between when and when it was made.
     pub interval: Interval,
     /// The device's clocks when the request was sent.
@@ -88,7 +92,10 @@ pub fn admit(context: &Context<'_>, change: &Prepared) -> Decision {
             refusal.attempt.map(|attempt| *attempt),
         ),
     };
-    let after = event.map(|event| RecordState::advance(context.record.cloned(), event));
+    let after = event.and_then(|event| match context.entries {
+        Some(entries) => fold(entries.iter().cloned().chain([event]).collect()),
+        None => Some(RecordState::advance(context.record.cloned(), event)),
+    });
     let verdict = match (&after, verdict) {
         (Some(after), Verdict::Accepted) if wrote_a_conflict(change, after) => Verdict::Conflict,
         _ => verdict,

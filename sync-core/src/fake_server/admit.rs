@@ -123,6 +123,7 @@ impl FakeServer {
                     place,
                     needs_in_force: true,
                     origin_admitted: origin,
+                    entries: None,
                     repairs_quarantined: true,
                     time_ms: None,
                 };

@@ -154,6 +154,7 @@ impl FakeServer {
             person: PersonId(person),
             key: SigningKey::from_seed(&seed).verifying_key(),
             continues: None,
+            branch: None,
             revoked_ms: None,
         }));
         Enrolment {

@@ -19,6 +19,7 @@ mod purge;
 mod queries;
 mod receipts;
 mod record;
+mod renaming;
 mod schema;
 mod view;
 
@@ -34,6 +35,7 @@ pub use meta::Condition;
 pub use outbox::{OutboxItem, OwnVerdict};
 pub use purge::Wipe;
 pub use queries::{Counts, Filter, ListRow};
+pub use renaming::{FORK_TAG, ForkAnswer, ForkQuestion, ForkStep, Renaming, fork_message};
 pub use view::RecordView;
 
 use crate::change::{Hash, SigningKey, VerifyingKey};

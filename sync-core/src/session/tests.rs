@@ -286,3 +286,29 @@ fn a_server_that_does_not_know_the_replica_is_shown_the_certificate_at_once_and_
     let body = RequestBody::read(&outgoing.bytes).expect("own bytes");
     assert!(body.request.certificate.is_empty());
 }
+
+#[test]
+fn the_answer_to_another_request_is_a_failure_and_not_waited_out() {
+    let mut server = FakeServer::new();
+    let mut phone = server.phone(1);
+    let mut session = Session::new("test");
+    let now = evidence(server.now_ms);
+    let first = session
+        .next_request(&phone, now)
+        .expect("a request")
+        .expect("due");
+    let cached = server.handle(&first.bytes);
+    session.on_failure(first.request_no, Failure::Network, None, now, 7);
+    session.on_link();
+    let second = session
+        .next_request(&phone, now)
+        .expect("a request")
+        .expect("due");
+    let taken = session.on_response(&mut phone, second.request_no, &cached, now, 7);
+    assert!(matches!(taken, Err(SessionError::OfAnotherRequest)));
+    assert!(!session.is_waiting());
+    let mut later = now;
+    later.monotonic_ms += session.wait_ms(&now);
+    assert!(later.monotonic_ms > now.monotonic_ms, "it waits a little");
+    assert!(session.next_request(&phone, later).expect("read").is_some());
+}

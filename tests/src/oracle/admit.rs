@@ -2,7 +2,6 @@
 
 use super::arrival::{Answered, Arrival, Prediction, Status};
 use super::decide::{Decided, Situation, decide};
-use super::departures::{Departure, Departures};
 use super::documents::Documents;
 use super::entering::ranges;
 use super::fold::{OracleRecord, fold};
@@ -45,12 +44,21 @@ pub(super) struct Record {
     pub(super) first_named_unit: u32,
 }
 
+/// A replica that is continued, as it was when the fork was told.
+#[derive(Clone, Debug)]
+pub(super) struct Branch {
+    pub(super) continued: ReplicaKey,
+    pub(super) forked_ms: i64,
+    /// How much of its chain the log had.
+    pub(super) mark: u64,
+    pub(super) contacts: Vec<(i64, u64)>,
+}
+
 /// The model. A clone of it stands for a copy of the server's files.
 #[derive(Clone, Debug)]
 pub struct AdmissionOracle {
     pub(super) documents: Documents,
     pub(super) people: People,
-    departures: Departures,
     /// Each epoch and the position at which it began.
     pub(super) epochs: Vec<(u32, u64)>,
     pub(super) head: u64,
@@ -61,6 +69,8 @@ pub struct AdmissionOracle {
     pub(super) chains: BTreeMap<ReplicaKey, Vec<u64>>,
     /// When each replica announced which head.
     pub(super) contacts: BTreeMap<ReplicaKey, Vec<(i64, u64)>>,
+    /// What each replica that continues another found of it at the fork.
+    pub(super) branches: BTreeMap<ReplicaKey, Branch>,
     pub(super) records: BTreeMap<RecordKey, Record>,
     /// The hashes of changes of forked branches, and where each was repeated first.
     pub(super) repeated: BTreeMap<[u8; 32], u64>,
@@ -82,29 +92,18 @@ impl AdmissionOracle {
         Self {
             documents: Documents::defaults(),
             people: People::default(),
-            departures: Departures::new(),
             epochs: vec![(1, 0)],
             head: 0,
             received_ms: BTreeMap::new(),
             changes: BTreeMap::new(),
             chains: BTreeMap::new(),
             contacts: BTreeMap::new(),
+            branches: BTreeMap::new(),
             records: BTreeMap::new(),
             repeated: BTreeMap::new(),
             waiting: BTreeMap::new(),
             repaired: Vec::new(),
         }
-    }
-
-    /// Follows the engine in these departures from the rules.
-    #[must_use]
-    pub fn following(mut self, departures: impl IntoIterator<Item = Departure>) -> Self {
-        self.departures = departures.into_iter().collect();
-        self
-    }
-
-    pub(super) fn departs(&self, departure: Departure) -> bool {
-        self.departures.contains(&departure)
     }
 
     /// Takes the next directory entry in: the JSON that stands in the log, and when it came.
@@ -119,6 +118,7 @@ impl AdmissionOracle {
         // An enrolment is the first contact: nothing was made before it.
         if let Some(replica) = self.people.apply(body) {
             self.contacts.insert(replica, vec![(first_enrolled_ms, 0)]);
+            self.note_branch(replica, received_ms);
         }
     }
 
@@ -211,10 +211,13 @@ impl AdmissionOracle {
                 .map(|change| self.answered(arrival.replica, change.seq))
                 .collect();
         }
-        self.contacts
-            .entry(arrival.replica)
-            .or_default()
-            .push((arrival.received_ms, arrival.head.0));
+        // What another chain announces says nothing of this one.
+        if prediction.status != Status::Fork {
+            self.contacts
+                .entry(arrival.replica)
+                .or_default()
+                .push((arrival.received_ms, arrival.head.0));
+        }
         prediction.mark = self.mark(arrival.replica);
         Some(prediction)
     }
@@ -351,7 +354,6 @@ impl AdmissionOracle {
         let repairs = written.is_some_and(|written| written.repairs.is_some());
         let situation = Situation {
             documents: &self.documents,
-            departures: &self.departures,
             people: &self.people,
             person: row.person,
             replica: row.replica,

@@ -1,6 +1,5 @@
 //! What one change comes to: verdict, marks, problems and time, by `docs/merge.md` and `docs/protocol.md`.
 
-use super::departures::{Departure, Departures};
 use super::documents::Documents;
 use super::fold::{OracleRecord, fold, saw};
 use super::payload;
@@ -21,8 +20,6 @@ const DAY_MS: i64 = 24 * 3_600_000;
 pub struct Situation<'a> {
     /// The documents in force.
     pub documents: &'a Documents,
-    /// Where the engine is followed.
-    pub departures: &'a Departures,
     /// Units, roles.
     pub people: &'a People,
     /// The author.
@@ -308,12 +305,6 @@ fn leaves_others(situation: &Situation<'_>, entry: &Entry) -> bool {
     if !matches!(shape, Some(Shape::Makes(_) | Shape::Writes)) {
         return false;
     }
-    let by_what_is_shown = Departure::ReleaseForgetsOvertakenValues;
-    if let Some(record) = situation.record
-        && situation.departures.contains(&by_what_is_shown)
-    {
-        return leaves_shown_others(record, entry);
-    }
     let mut entries: Vec<&Entry> = situation.history.iter().collect();
     entries.push(entry);
     let after = fold(&entries).expect("BUG: there is an entry in force");
@@ -322,28 +313,4 @@ fn leaves_others(situation: &Situation<'_>, entry: &Entry) -> bool {
         .iter()
         .flatten()
         .any(|(name, _)| after.is_conflicted(name))
-}
-
-/// The same by the values that the record shows, without those that it does not show any more.
-fn leaves_shown_others(record: &OracleRecord, entry: &Entry) -> bool {
-    entry.fields.iter().flatten().any(|(name, raw)| {
-        let stays = |stamp: &Stamp| {
-            let is_own = stamp.replica == entry.stamp.replica;
-            let is_earlier = is_own && stamp.seq < entry.stamp.seq;
-            !(is_earlier || stamp.was_seen_from(entry.base))
-        };
-        let others: Vec<_> = record
-            .registers
-            .get(name)
-            .into_iter()
-            .flatten()
-            .filter(|value| stays(&value.stamp))
-            .collect();
-        let is_overtaken = others
-            .iter()
-            .any(|value| value.stamp.replica == entry.stamp.replica);
-        let mut values: Vec<&String> = others.iter().map(|value| &value.raw).collect();
-        values.extend((!is_overtaken).then_some(raw));
-        values.iter().any(|value| *value != values[0])
-    })
 }

@@ -1,37 +1,49 @@
 //! How the model server takes a batch in: its ranges, new changes and such as come back, and the bounds of their time.
 
-use super::admit::{AdmissionOracle, Kept, Record, awaited, ends_repairs};
+use super::admit::{AdmissionOracle, Branch, Kept, Record, awaited, ends_repairs};
 use super::arrival::{Arrival, OfferedReceipt, Ruled};
-use super::departures::Departure;
 use super::log::{self, ChangeRow};
 use super::people::Replica;
 use super::plain::{Answer, Change, Place, REOFFERED, REPEAT, ReplicaKey, Verdict};
 
 impl AdmissionOracle {
-    /// The last contact that announced a chain shorter than a change. What a forked branch repeats was made under the
-    /// contacts of the replica that is continued.
+    /// Keeps what bounds the repeats of a replica that continues another.
+    pub(super) fn note_branch(&mut self, replica: ReplicaKey, forked_ms: i64) {
+        let number = self.people.replica(replica).and_then(|it| it.continues);
+        let continued = number.and_then(|(number, _)| self.people.replica_id(number));
+        if let Some(continued) = continued {
+            let branch = Branch {
+                continued,
+                forked_ms,
+                mark: self.mark(continued),
+                contacts: self.contacts.get(&continued).cloned().unwrap_or_default(),
+            };
+            self.branches.insert(replica, branch);
+        }
+    }
+
+    /// The last contact that announced a chain shorter than a change. What a forked branch repeats was made before the
+    /// fork, under the contacts of the replica that is continued: as they were then, and none of it in place of what
+    /// that one had handed in already. It was there when the new name first spoke, but not when it said that its chain
+    /// was shorter.
     pub(super) fn contact_ms(&self, replica: ReplicaKey, change: &Change) -> i64 {
-        let origin = change.written.as_ref().and_then(|written| written.origin);
-        let continued = self
-            .people
-            .replica(replica)
-            .and_then(|replica| self.people.replica_id(replica.continues?.0));
-        let (replica, seq) = match origin {
-            Some((branch, _))
-                if Some(branch.0) == continued && !self.departs(Departure::ForkBoundsTheBranch) =>
-            {
-                branch
-            }
-            _ => (replica, change.seq),
+        let own = self.contacts.get(&replica).map_or(&[][..], Vec::as_slice);
+        let last_before = |contacts: &[(i64, u64)], seq: u64, after_ms: i64| {
+            let shorter = contacts
+                .iter()
+                .filter(|(at_ms, head)| *head < seq && *at_ms > after_ms);
+            shorter.map(|(at_ms, _)| *at_ms).max().unwrap_or(i64::MIN)
         };
-        self.contacts
-            .get(&replica)
-            .into_iter()
-            .flatten()
-            .filter(|(_, head_seq)| *head_seq < seq)
-            .map(|(at_ms, _)| *at_ms)
-            .max()
-            .unwrap_or(i64::MIN)
+        let origin = change.written.as_ref().and_then(|written| written.origin);
+        let repeated = self.branches.get(&replica).zip(origin);
+        match repeated.filter(|(branch, (of, _))| of.0 == branch.continued) {
+            Some((branch, (of, _))) => {
+                let seq = of.1.max(branch.mark + 1);
+                let before_fork = last_before(&branch.contacts, seq, i64::MIN);
+                before_fork.max(last_before(own, change.seq, branch.forked_ms))
+            }
+            None => last_before(own, change.seq, i64::MIN),
+        }
     }
 
     /// When the entry at a base was received. A base above the log, or one that a restore took away, stands for the
@@ -106,9 +118,7 @@ impl AdmissionOracle {
         row.received_ms = receipt.received_ms;
         row.time_ms = receipt.times_ms[at];
         row.answer = receipt.answers[at].clone();
-        if !self.departs(Departure::NoReofferedMark) {
-            row.answer.marks |= REOFFERED;
-        }
+        row.answer.marks |= REOFFERED;
         // A copy of the phone came first and repeated it: it has its effect there.
         if row.answer.verdict.is_in_force() && self.repeated.contains_key(&change.hash) {
             row.answer.marks |= REPEAT;

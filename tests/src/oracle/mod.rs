@@ -15,13 +15,11 @@
 //! | a guard | an arm in [`steps`]'s `failing_guard`, and a line in the table of guards in `docs/merge.md` |
 //! | a merge shape | an arm in [`written::Shape`], one in [`fold`], and one in [`image`] |
 //! | a rule of admission | a sentence in `docs/protocol.md` first, then [`decide`] (one change), [`admit`] and its fellows `entering` and `rulings` (what surrounds it) |
-//! | a known departure of the engine | a variant of [`Departure`], with its smallest case; gone when the engine is mended |
 //! | a directory entry | an arm in [`people::People::apply`] |
 
 pub mod admit;
 pub mod arrival;
 pub mod decide;
-pub mod departures;
 pub mod documents;
 mod entering;
 pub mod fold;
@@ -36,5 +34,4 @@ pub mod written;
 
 pub use admit::AdmissionOracle;
 pub use arrival::{Arrival, Prediction};
-pub use departures::Departure;
 pub use fold::{FoldOracle, OracleRecord};

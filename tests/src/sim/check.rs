@@ -307,7 +307,7 @@ impl World {
                 .replica(entry.replica)
                 .map(|replica| replica.replica);
             let mut answer = entry.answer.clone();
-            answer.marks.0 &= !Marks::REPEAT.0;
+            answer.marks.0 &= !Marks::REPEAT.with(Marks::REOFFERED).0;
             let mut bytes = encode_answers(&[answer]);
             bytes.extend(entry.time_ms.to_be_bytes());
             if let Some(name) = name

@@ -558,9 +558,9 @@ impl World {
                 let Some((answer, _, time_ms)) = receipt.answer(Seq(seq)) else {
                     continue;
                 };
-                // That a copy of the phone was counted instead is no other verdict.
+                // That a copy of the phone was counted instead, or that it came back after a restore, is no other verdict.
                 let mut answer = answer.clone();
-                answer.marks.0 &= !Marks::REPEAT.0;
+                answer.marks.0 &= !Marks::REPEAT.with(Marks::REOFFERED).0;
                 let mut bytes = encode_answers(&[answer]);
                 bytes.extend(time_ms.to_be_bytes());
                 let id = (receipt.replica, Seq(seq));

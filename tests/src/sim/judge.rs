@@ -6,7 +6,7 @@ use super::server::Server;
 use super::world::World;
 use crate::oracle::arrival::{Answered, Ruled, Status};
 use crate::oracle::log::{self, Row};
-use crate::oracle::{AdmissionOracle, Arrival, Departure, FoldOracle, Prediction, image};
+use crate::oracle::{AdmissionOracle, Arrival, FoldOracle, Prediction, image};
 use server::service::ServiceError;
 use server::store::sqlite::DistrictRead;
 use sync_core::change::Header;
@@ -38,7 +38,7 @@ impl Judge {
     /// # Panics
     /// When it has more, or cannot be read.
     pub fn of(server: &Server) -> Self {
-        let mut oracle = AdmissionOracle::new().following(Departure::PRESENT);
+        let mut oracle = AdmissionOracle::new();
         for row in rows_above(server, 0).expect("BUG: a new district can be read") {
             let Row::Directory(_, received_ms, body) = row else {
                 panic!("BUG: a new district has {row:?}");

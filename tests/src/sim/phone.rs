@@ -4,7 +4,6 @@
 use super::disk::{Files, Node};
 use super::district::BEGINS_MS;
 use api_schema::enrolment::{EnrolmentAnswer, EnrolmentRequest};
-use api_schema::fork::ForkRequest;
 use api_schema::shapes::Base64Url;
 use rusqlite::Connection;
 use server::demo::Dice;
@@ -12,7 +11,7 @@ use server::service::{Backend as _, ServiceError};
 use std::collections::{BTreeMap, BTreeSet};
 use sync_core::change::{SigningKey, VerifyingKey};
 use sync_core::ids::{DistrictId, Epoch, PersonId, RecordId, ReplicaId, ReplicaNo, Seq};
-use sync_core::replica::{Enrolment, ForkIdentity, ForkPlan, Replica, ReplicaError};
+use sync_core::replica::{Enrolment, ForkStep, Renaming, Replica, ReplicaError};
 use sync_core::session::Session;
 use sync_core::time::Evidence;
 use uuid::Uuid;
@@ -228,64 +227,28 @@ impl Phone {
         let (Some(gridwork), Some(replica)) = (server.gridwork(), &mut self.replica) else {
             return Ok(Err(ServiceError::Overloaded));
         };
-        let mut plan = replica.fork_plan()?;
-        let (identity, asked) = loop {
-            let (id, key_seed) = identity(&mut self.dice);
-            let request = fork_request(replica, &plan, id, key_seed);
-            match (now(gridwork.fork(request)), plan.lower()) {
-                (Err(ServiceError::Conflict { .. }), Some(lower)) => {
-                    plan = replica.fork_plan_at(lower)?;
-                }
-                (asked, _) => break ((id, key_seed), asked),
+        let (id, key_seed) = identity(&mut self.dice);
+        let mut renaming = Renaming::begin(replica, ReplicaId(id), key_seed)?;
+        loop {
+            let question = renaming.question(replica);
+            let (answer, error) = match now(gridwork.fork(question.into())) {
+                Ok(_) if answer_lost => return Ok(Err(ServiceError::Overloaded)),
+                Ok(answer) => (answer.into(), None),
+                Err(error) => match error.as_fork_answer() {
+                    Some(answer) => (answer, Some(error)),
+                    None => return Ok(Err(error)),
+                },
+            };
+            match (renaming.take(replica, answer)?, error) {
+                (ForkStep::AskAgain, _) => {}
+                (_, Some(error)) => return Ok(Err(error)),
+                (_, None) => break,
             }
-        };
-        let answer = match asked {
-            Ok(answer) => answer,
-            Err(error) => {
-                if matches!(error, ServiceError::ReplicaUnknown) {
-                    replica.keep_old_name()?;
-                }
-                return Ok(Err(error));
-            }
-        };
-        if answer_lost {
-            return Ok(Err(ServiceError::Overloaded));
         }
-        let identity = ForkIdentity {
-            replica: ReplicaId(identity.0),
-            key_seed: identity.1,
-            replica_no: ReplicaNo(answer.replica_no),
-            certificate: answer.certificate,
-        };
-        replica.continue_as(&plan, &identity)?;
         self.session = Session::new("sim 1");
         self.forks += 1;
         self.note_head()?;
         Ok(Ok(()))
-    }
-}
-
-fn fork_request(replica: &Replica, plan: &ForkPlan, id: Uuid, key_seed: [u8; 32]) -> ForkRequest {
-    let key = SigningKey::from_seed(&key_seed);
-    let public = key.verifying_key().to_bytes();
-    let message = [
-        &plan.replica.as_bytes()[..],
-        &id.as_bytes()[..],
-        &public[..],
-        &plan.received.0.to_be_bytes()[..],
-        &plan.hash.0[..],
-    ]
-    .concat();
-    let proof = |key: &SigningKey| Base64Url(key.sign("gridwork/fork/1", &message).0);
-    ForkRequest {
-        old_replica: plan.replica.0,
-        replica: id,
-        public_key: Base64Url(public),
-        last_common_seq: plan.received.0,
-        last_common_hash: Base64Url(plan.hash.0),
-        old_proof: proof(replica.signing_key()),
-        proof: proof(&key),
-        device_label: None,
     }
 }
 

@@ -22,7 +22,7 @@ use sync_core::wire::{EnrolmentCertificate, Receipt, SyncResponse};
 use tempfile::TempDir;
 use tests::oracle::arrival::Status;
 use tests::oracle::log::{self, Row};
-use tests::oracle::{AdmissionOracle, Arrival, Departure, Prediction};
+use tests::oracle::{AdmissionOracle, Arrival, Prediction};
 use uuid::Uuid;
 
 pub const CODE: &str = "440399";
@@ -67,15 +67,6 @@ const PEOPLE: [(&str, usize); 9] = [
     ("points_reviewer", 0),
 ];
 
-/// The departures that the model follows: all that the engine has, but for one that the environment names.
-fn followed() -> Vec<Departure> {
-    let without = std::env::var("GRIDWORK_ORACLE_WITHOUT").unwrap_or_default();
-    Departure::PRESENT
-        .into_iter()
-        .filter(|departure| format!("{departure:?}") != without)
-        .collect()
-}
-
 impl World {
     /// Makes the district and its phones.
     pub async fn found(seed: u64) -> Self {
@@ -96,7 +87,7 @@ impl World {
             clock,
             entropy,
             gridwork: None,
-            oracle: AdmissionOracle::new().following(followed()),
+            oracle: AdmissionOracle::new(),
             copy: None,
             copies: 0,
             district: DistrictId(Uuid::nil()),

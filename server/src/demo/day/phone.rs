@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use sync_core::change::ChangeId;
 use sync_core::ids::{PersonId, RecordId, Seq, UnitId};
-use sync_core::replica::{Condition, Draft, MakeError, Replica};
+use sync_core::replica::{Condition, Draft, ForkStep, MakeError, Replica};
 use sync_core::session::{Failure, Progress, Session};
 use sync_core::time::Evidence;
 use sync_core::wire::SyncResponse;
@@ -261,9 +261,17 @@ impl Phone {
             let mut bytes = match answer {
                 Ok(bytes) => bytes,
                 Err(error) => {
+                    let failure = match error {
+                        ServiceError::ReplicaUnknown => Failure::UnknownReplica,
+                        _ => Failure::Refused,
+                    };
                     self.session
-                        .on_failure(request.request_no, Failure::Refused, None, at, random);
-                    return Err(error);
+                        .on_failure(request.request_no, failure, None, at, random);
+                    if self.session.wait_ms(&at) > 0 {
+                        return Err(error);
+                    }
+                    // A restored server does not know this name yet; the next request shows its certificate.
+                    continue;
                 }
             };
             match fate {
@@ -306,19 +314,32 @@ impl Phone {
     }
 
     async fn go_on_as_new(&mut self, backend: &dyn Backend) -> Result<(), ServiceError> {
-        let plan = self
-            .replica
-            .fork_plan()
+        let mut renaming = newcomer(&mut self.dice)
+            .renaming(&self.replica)
             .map_err(|error| refused("a fork has no plan", error))?;
-        let newcomer = newcomer(&mut self.dice);
-        let request = newcomer.fork(&plan, self.replica.signing_key());
-        let answer = backend.fork(request).await?;
-        self.replica
-            .continue_as(&plan, &newcomer.forked(answer))
-            .map_err(|error| refused("a fork did not go on", error))?;
-        self.session = Session::new("demo 1");
-        self.forks += 1;
-        Ok(())
+        loop {
+            let question = renaming.question(&self.replica);
+            let (answer, error) = match backend.fork(question.into()).await {
+                Ok(answer) => (answer.into(), None),
+                Err(error) => match error.as_fork_answer() {
+                    Some(answer) => (answer, Some(error)),
+                    None => return Err(error),
+                },
+            };
+            let step = renaming
+                .take(&mut self.replica, answer)
+                .map_err(|error| refused("a fork did not go on", error))?;
+            match (step, error) {
+                (ForkStep::AskAgain, _) => {}
+                (ForkStep::OldName, _) => return Ok(()),
+                (ForkStep::Refused, Some(error)) => return Err(error),
+                (ForkStep::Renamed(_) | ForkStep::Refused, _) => {
+                    self.session = Session::new("demo 1");
+                    self.forks += 1;
+                    return Ok(());
+                }
+            }
+        }
     }
 }
 

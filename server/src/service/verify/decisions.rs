@@ -200,11 +200,13 @@ impl Pass<'_> {
         Ok(decision.after)
     }
 
-    /// A held change decided again as of `head`, as a release does; `None` when its record sorts after it.
+    /// A held change decided again as of `head`, as a release does; `None` when its record sorts after it. `last` is the
+    /// record's last entry by then.
     pub(super) fn decide_held(
         &self,
         entry: &EntryRow,
         state: Option<&RecordState>,
+        last: Pos,
         head: Pos,
     ) -> Result<Option<Answer>, StoreError> {
         let Some(replica) = self.directory.replica(entry.replica) else {
@@ -226,7 +228,8 @@ impl Pass<'_> {
         };
         let view = self.view_at(head);
         let change = view.prepare_again(entry);
-        let decision = view.decide(&change, replica, state, &evidence, Some(Again::of(entry)))?;
+        let again = Again::of(entry, last);
+        let decision = view.decide(&change, replica, state, &evidence, Some(again))?;
         Ok(Some(decision.answer))
     }
 }

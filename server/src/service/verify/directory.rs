@@ -63,7 +63,13 @@ impl Pass<'_> {
             DirectoryChange::Replica(replica) => {
                 let taken = self.directory.replica(replica.no).is_some()
                     || self.directory.replica_by_id(replica.replica).is_some();
-                if taken || !self.directory.has_person(replica.person) {
+                let is_bounded = replica.branch.as_ref().is_none_or(|bounds| {
+                    let mut contacts = bounds.contacts.iter();
+                    replica.continues.is_some()
+                        && bounds.forked_ms == entry.received_ms
+                        && contacts.all(|(_, at_ms)| *at_ms <= entry.received_ms)
+                });
+                if taken || !is_bounded || !self.directory.has_person(replica.person) {
                     self.fault(
                         entry.pos,
                         FaultKind::DirectoryWrong,

@@ -142,9 +142,10 @@ impl Pass<'_> {
     ) -> Result<(), StoreError> {
         let before = before.answer;
         let view = self.view_at(Pos(entry.pos.0 - 1));
+        let last = index.map_or(target.pos, |index| self.slots[index].last);
         let wanted = match ruling.ruling {
             RulingKind::Released => self
-                .decide_held(target, state, Pos(entry.pos.0 - 1))?
+                .decide_held(target, state, last, Pos(entry.pos.0 - 1))?
                 .filter(|answer| answer.verdict != Verdict::Held),
             RulingKind::Admitted => {
                 admitted_verdict(&view.prepare_again(target), state).map(|verdict| Answer {

@@ -121,11 +121,12 @@ impl Pass<'_> {
         let end = self.last.0;
         let view = self.view_at(end);
         let record = self.read.find_record(header.record)?;
+        let last = record.as_ref().map_or(row.pos, |record| record.last);
         let state = record
             .map(|record| view.load_state(&record))
             .transpose()?
             .flatten();
-        let Some(answer) = self.decide_held(&entry, state.as_ref(), end)? else {
+        let Some(answer) = self.decide_held(&entry, state.as_ref(), last, end)? else {
             return Ok(());
         };
         let first = view.wait_key(&header, &entry.answer);

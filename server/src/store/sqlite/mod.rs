@@ -19,7 +19,10 @@ pub use held::{HeldRow, WaitKey};
 pub use index_query::{IndexFacts, IndexRead, IndexStream};
 pub use people::PersonRow;
 pub use record::RecordRow;
-pub use replica::{Contact, ReceiptRow, ReplicaRow, contacts_after, earliest_contact_ms};
+pub use replica::{
+    Contact, ReceiptRow, ReplicaRow, branch_bounds, contacts_after, earliest_contact_ms,
+    earliest_repeat_ms,
+};
 pub use schema::{SQLITE_VERSION_MIN, check_sqlite_version};
 
 use super::StoreError;

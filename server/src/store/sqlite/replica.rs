@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, params};
 use sync_core::canary::{Canary, is_awake};
 use sync_core::change::Hash;
 use sync_core::codec::{put_varint, take_varint, unzigzag, zigzag};
+use sync_core::directory::BranchBounds;
 use sync_core::ids::{PersonId, Pos, ReplicaNo, ScopeVersion, Seq};
 use sync_core::time::Evidence;
 
@@ -17,6 +18,9 @@ pub struct Contact {
     /// When the contact was.
     pub received_ms: i64,
 }
+
+/// Contacts that are kept of a replica.
+const CONTACTS_MAX: usize = 16;
 
 /// A replica's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +75,36 @@ pub fn earliest_contact_ms(contacts: &[Contact], seq: Seq) -> i64 {
         .unwrap_or(i64::MIN)
 }
 
+/// The same for what a replica repeats of the one that it continues: made before the fork, under the contacts of that one,
+/// and announced by its own first contact, since all of it is repeated in one go. Its enrolment bounds nothing here.
+pub fn earliest_repeat_ms(
+    bounds: &BranchBounds,
+    origin: Seq,
+    contacts: &[Contact],
+    seq: Seq,
+) -> i64 {
+    let own = contacts
+        .iter()
+        .filter(|contact| contact.head < seq && contact.received_ms > bounds.forked_ms)
+        .map(|contact| contact.received_ms)
+        .max();
+    own.unwrap_or(i64::MIN).max(bounds.earliest_ms(origin))
+}
+
+/// What bounds the time of what is repeated of a replica that is continued now.
+pub fn branch_bounds(continued: &ReplicaRow, forked_ms: i64) -> BranchBounds {
+    let contacts = continued.contacts.iter();
+    let contacts = contacts.map(|contact| {
+        let is_known = contact.head <= continued.mark;
+        let head = if is_known { 0 } else { contact.head.0 };
+        (head, contact.received_ms)
+    });
+    BranchBounds {
+        forked_ms,
+        contacts: contacts.collect(),
+    }
+}
+
 /// The contacts after one more, without those that bound nothing any more: of the ones at or below the mark only
 /// the last counts.
 pub fn contacts_after(contacts: &[Contact], new: Contact, mark: Seq) -> Vec<Contact> {
@@ -83,9 +117,9 @@ pub fn contacts_after(contacts: &[Contact], new: Contact, mark: Seq) -> Vec<Cont
         }
     }
     kept.sort_by_key(|contact| contact.head);
-    // A phone that announces ever longer chains without sending them keeps the newest bounds.
-    let surplus = kept.len().saturating_sub(16);
-    kept.drain(..surplus);
+    // Who announces ever longer chains without sending them keeps the bound of the next change, and the newest ones.
+    let surplus = kept.len().saturating_sub(CONTACTS_MAX);
+    kept.drain(1..=surplus);
     kept
 }
 
@@ -381,5 +415,51 @@ mod tests {
         contacts = contacts_after(&contacts, contact(5, 400), Seq(5));
         assert_eq!(contacts, [contact(5, 400)]);
         assert_eq!(decode_contacts(&encode_contacts(&contacts)), Some(contacts));
+    }
+
+    #[test]
+    fn announcing_ever_longer_chains_does_not_shake_off_the_bound_of_the_next_change() {
+        let mut contacts = ReplicaRow::new(ReplicaNo(1), 100).contacts;
+        for head in 1..100 {
+            let contact = Contact {
+                head: Seq(head * 10),
+                received_ms: 100 + head as i64,
+            };
+            contacts = contacts_after(&contacts, contact, Seq(0));
+            assert!(contacts.len() <= CONTACTS_MAX);
+        }
+        assert_eq!(earliest_contact_ms(&contacts, Seq(1)), 100);
+        assert_eq!(earliest_contact_ms(&contacts, Seq(991)), 199);
+    }
+
+    #[test]
+    fn a_repeat_has_the_bounds_of_the_name_that_is_continued_and_of_its_own_later_contacts() {
+        let contact = |head, received_ms| Contact {
+            head: Seq(head),
+            received_ms,
+        };
+        let mut continued = ReplicaRow::new(ReplicaNo(1), 100);
+        continued.mark = Seq(10);
+        for (head, at_ms) in [(10, 200), (20, 300), (25, 400)] {
+            continued.contacts = contacts_after(&continued.contacts, contact(head, at_ms), Seq(10));
+        }
+        let bounds = branch_bounds(&continued, 1_000);
+        let mut own = ReplicaRow::new(ReplicaNo(2), 1_000).contacts;
+        let bound =
+            |origin, own: &[Contact], seq| earliest_repeat_ms(&bounds, Seq(origin), own, Seq(seq));
+        // In place of what the log has, it is bounded as the next change of that chain would be; so are made-up places.
+        for origin in [0, 1, 5, 10, 11, 20] {
+            assert_eq!(bound(origin, &own, 1), 200, "of {origin}");
+        }
+        assert_eq!(bound(21, &own, 1), 300);
+        assert_eq!(bound(26, &own, 1), 400);
+        assert_eq!(bound(u64::MAX, &own, 1), 400);
+        // What it had not announced under its own name was not there yet, whatever it says that it repeats.
+        own = contacts_after(&own, contact(3, 1_100), Seq(0));
+        assert_eq!(bound(1, &own, 3), 200);
+        assert_eq!(bound(1, &own, 4), 1_100);
+        own = contacts_after(&own, contact(3, 1_200), Seq(2));
+        assert_eq!(bound(1, &own, 3), 200);
+        assert_eq!(bound(1, &own, 4), 1_200);
     }
 }

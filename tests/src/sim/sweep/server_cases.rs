@@ -12,8 +12,8 @@ use server::service::Backend as _;
 use server::service::administration::AdminRequest;
 use sync_core::change::{Batch, BatchWriter, ChangeId, Needs, Part, PartClass, SigningKey};
 use sync_core::entry::RulingKind;
-use sync_core::ids::{LogPlace, PersonId, Pos, ReplicaId, ReplicaNo, UnitId};
-use sync_core::replica::ForkIdentity;
+use sync_core::ids::{LogPlace, PersonId, Pos, ReplicaId, UnitId};
+use sync_core::replica::{ForkStep, Renaming};
 use sync_core::session::{Failure, Session};
 use sync_core::verdict::Verdict;
 use sync_core::wire::RequestBody;
@@ -335,35 +335,13 @@ fn fork_noticed() -> Case {
     sent(forked(), "sync: fork noticed", WORKER, None)
 }
 
-/// The request for a new name, and the name.
-fn fork_request(scene: &mut Scene) -> (ForkRequest, [u8; 32]) {
+/// The request for a new name, and who makes it.
+fn fork_request(scene: &mut Scene) -> (ForkRequest, Renaming) {
     scene.sync(WORKER);
     let replica = scene.replica(WORKER);
-    let plan = replica.fork_plan().expect("BUG: a sound disk");
-    let id = Uuid::from_u64_pair(9, 9);
-    let seed = [9; 32];
-    let key = SigningKey::from_seed(&seed);
-    let public = key.verifying_key().to_bytes();
-    let message = [
-        &plan.replica.as_bytes()[..],
-        &id.as_bytes()[..],
-        &public[..],
-        &plan.received.0.to_be_bytes()[..],
-        &plan.hash.0[..],
-    ]
-    .concat();
-    let proof = |key: &SigningKey| Base64Url(key.sign("gridwork/fork/1", &message).0);
-    let request = ForkRequest {
-        old_replica: plan.replica.0,
-        replica: id,
-        public_key: Base64Url(public),
-        last_common_seq: plan.received.0,
-        last_common_hash: Base64Url(plan.hash.0),
-        old_proof: proof(replica.signing_key()),
-        proof: proof(&key),
-        device_label: None,
-    };
-    (request, seed)
+    let new = ReplicaId(Uuid::from_u64_pair(9, 9));
+    let renaming = Renaming::begin(replica, new, [9; 32]).expect("BUG: a sound disk");
+    (renaming.question(replica).into(), renaming)
 }
 
 fn fork_continued() -> Case {
@@ -379,19 +357,14 @@ fn fork_continued() -> Case {
 
 fn fork_repeats() -> Case {
     let mut scene = forked();
-    let (request, key_seed) = fork_request(&mut scene);
+    let (request, mut renaming) = fork_request(&mut scene);
     let gridwork = scene.server.gridwork().expect("BUG: it runs");
-    let answer = now(gridwork.fork(request.clone())).expect("BUG: a new name");
-    let identity = ForkIdentity {
-        replica: ReplicaId(request.replica),
-        key_seed,
-        replica_no: ReplicaNo(answer.replica_no),
-        certificate: answer.certificate,
-    };
-    let replica = scene.replica(WORKER);
-    let plan = replica.fork_plan().expect("BUG: a sound disk");
-    let repeated = replica.continue_as(&plan, &identity);
-    repeated.expect("BUG: a sound disk");
+    let answer = now(gridwork.fork(request)).expect("BUG: a new name");
+    let step = renaming.take(scene.replica(WORKER), answer.into());
+    assert!(
+        matches!(step, Ok(ForkStep::Renamed(_))),
+        "BUG: a sound disk and a good answer"
+    );
     sent(
         scene,
         "sync: repeats with origin",
