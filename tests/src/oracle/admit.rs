@@ -51,6 +51,8 @@ pub struct AdmissionOracle {
     pub(super) documents: Documents,
     pub(super) people: People,
     departures: Departures,
+    /// Whether the server knows intents at all: a version before the first one knows none.
+    pub(super) knows_intents: bool,
     /// Each epoch and the position at which it began.
     pub(super) epochs: Vec<(u32, u64)>,
     pub(super) head: u64,
@@ -83,6 +85,7 @@ impl AdmissionOracle {
             documents: Documents::defaults(),
             people: People::default(),
             departures: Departures::new(),
+            knows_intents: true,
             epochs: vec![(1, 0)],
             head: 0,
             received_ms: BTreeMap::new(),
@@ -101,6 +104,18 @@ impl AdmissionOracle {
     pub fn following(mut self, departures: impl IntoIterator<Item = Departure>) -> Self {
         self.departures = departures.into_iter().collect();
         self
+    }
+
+    /// As a version of the server that knows no intent yet.
+    #[must_use]
+    pub fn before_the_first_version(mut self) -> Self {
+        self.knows_intents = false;
+        self
+    }
+
+    /// Whether the server knows intents.
+    pub fn knows_intents(&self) -> bool {
+        self.knows_intents
     }
 
     pub(super) fn departs(&self, departure: Departure) -> bool {
@@ -173,7 +188,17 @@ impl AdmissionOracle {
     pub fn restore(&mut self, copy: &Self) {
         let epoch = self.epoch() + 1;
         *self = copy.clone();
+        self.begin_epoch(epoch);
+    }
+
+    /// An epoch of this number begins after the last entry.
+    pub fn begin_epoch(&mut self, epoch: u32) {
         self.epochs.push((epoch, self.head));
+    }
+
+    /// How many epochs the log has had.
+    pub fn count_epochs(&self) -> usize {
+        self.epochs.len()
     }
 
     /// What must come of an arrival. Nothing when the replica is not known: such a request is refused.
@@ -219,7 +244,8 @@ impl AdmissionOracle {
         Some(prediction)
     }
 
-    fn epoch(&self) -> u32 {
+    /// The present epoch.
+    pub fn epoch(&self) -> u32 {
         self.epochs.last().map_or(1, |(epoch, _)| *epoch)
     }
 
@@ -351,6 +377,7 @@ impl AdmissionOracle {
         let repairs = written.is_some_and(|written| written.repairs.is_some());
         let situation = Situation {
             documents: &self.documents,
+            knows_intents: self.knows_intents,
             departures: &self.departures,
             people: &self.people,
             person: row.person,

@@ -21,6 +21,8 @@ const DAY_MS: i64 = 24 * 3_600_000;
 pub struct Situation<'a> {
     /// The documents in force.
     pub documents: &'a Documents,
+    /// Whether the server knows intents at all; an older one knows none.
+    pub knows_intents: bool,
     /// Where the engine is followed.
     pub departures: &'a Departures,
     /// Units, roles.
@@ -101,7 +103,7 @@ fn judge(
         *marks |= REPEAT;
         return (Verdict::Accepted, Vec::new());
     }
-    let Some(intent) = known_intent(written) else {
+    let Some(intent) = known_intent(written).filter(|_| situation.knows_intents) else {
         return (Verdict::Held, vec![whole("intent_unknown")]);
     };
     let problems = payload_problems(situation, change, written, intent);
