@@ -9,6 +9,7 @@ use crate::ids::{LogPlace, RecordId};
 use crate::kinds::KnownIntents;
 use crate::merge::{Act, Event, RecordState, Stamp};
 use crate::payload::Payload;
+use crate::verdict::Verdict;
 use crate::wire::{EntryItem, ImageItem, Item, write_item};
 use rusqlite::params;
 
@@ -249,10 +250,10 @@ fn event_of(entry: &EntryItem, header: &Header, known: KnownIntents) -> Effect {
     let intent = known.find(&header.intent, header.schema);
     let payload = Payload::read(entry.open.as_deref().unwrap_or(b"{}"));
     let (Some(intent), Ok(payload)) = (intent, payload) else {
-        return if entry.answer.verdict.is_in_force() {
-            Effect::Unknown
-        } else {
-            Effect::None
+        // A step that came second stands in its record too.
+        return match entry.answer.verdict {
+            Verdict::Held | Verdict::Quarantined => Effect::None,
+            _ => Effect::Unknown,
         };
     };
     let stamp = Stamp {

@@ -59,6 +59,8 @@ pub(super) struct Branch {
 pub struct AdmissionOracle {
     pub(super) documents: Documents,
     pub(super) people: People,
+    /// Whether the server knows intents at all: a version before the first one knows none.
+    pub(super) knows_intents: bool,
     /// Each epoch and the position at which it began.
     pub(super) epochs: Vec<(u32, u64)>,
     pub(super) head: u64,
@@ -92,6 +94,7 @@ impl AdmissionOracle {
         Self {
             documents: Documents::defaults(),
             people: People::default(),
+            knows_intents: true,
             epochs: vec![(1, 0)],
             head: 0,
             received_ms: BTreeMap::new(),
@@ -104,6 +107,18 @@ impl AdmissionOracle {
             waiting: BTreeMap::new(),
             repaired: Vec::new(),
         }
+    }
+
+    /// As a version of the server that knows no intent yet.
+    #[must_use]
+    pub fn before_the_first_version(mut self) -> Self {
+        self.knows_intents = false;
+        self
+    }
+
+    /// Whether the server knows intents.
+    pub fn knows_intents(&self) -> bool {
+        self.knows_intents
     }
 
     /// Takes the next directory entry in: the JSON that stands in the log, and when it came.
@@ -173,7 +188,17 @@ impl AdmissionOracle {
     pub fn restore(&mut self, copy: &Self) {
         let epoch = self.epoch() + 1;
         *self = copy.clone();
+        self.begin_epoch(epoch);
+    }
+
+    /// An epoch of this number begins after the last entry.
+    pub fn begin_epoch(&mut self, epoch: u32) {
         self.epochs.push((epoch, self.head));
+    }
+
+    /// How many epochs the log has had.
+    pub fn count_epochs(&self) -> usize {
+        self.epochs.len()
     }
 
     /// What must come of an arrival. Nothing when the replica is not known: such a request is refused.
@@ -222,7 +247,8 @@ impl AdmissionOracle {
         Some(prediction)
     }
 
-    fn epoch(&self) -> u32 {
+    /// The present epoch.
+    pub fn epoch(&self) -> u32 {
         self.epochs.last().map_or(1, |(epoch, _)| *epoch)
     }
 
@@ -354,6 +380,7 @@ impl AdmissionOracle {
         let repairs = written.is_some_and(|written| written.repairs.is_some());
         let situation = Situation {
             documents: &self.documents,
+            knows_intents: self.knows_intents,
             people: &self.people,
             person: row.person,
             replica: row.replica,

@@ -20,6 +20,8 @@ const DAY_MS: i64 = 24 * 3_600_000;
 pub struct Situation<'a> {
     /// The documents in force.
     pub documents: &'a Documents,
+    /// Whether the server knows intents at all; an older one knows none.
+    pub knows_intents: bool,
     /// Units, roles.
     pub people: &'a People,
     /// The author.
@@ -98,7 +100,7 @@ fn judge(
         *marks |= REPEAT;
         return (Verdict::Accepted, Vec::new());
     }
-    let Some(intent) = known_intent(written) else {
+    let Some(intent) = known_intent(written).filter(|_| situation.knows_intents) else {
         return (Verdict::Held, vec![whole("intent_unknown")]);
     };
     let problems = payload_problems(situation, change, written, intent);

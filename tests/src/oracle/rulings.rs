@@ -1,6 +1,6 @@
 //! The rulings of the model server: what follows from changes that come into force, and what people rule.
 
-use super::admit::{AdmissionOracle, awaited, ends_repairs};
+use super::admit::{AdmissionOracle, Kept, awaited, ends_repairs};
 use super::arrival::Ruled;
 use super::decide::{known_intent, waits};
 use super::log;
@@ -56,11 +56,34 @@ impl AdmissionOracle {
         })
     }
 
+    /// A newer version of the server takes its place, one that knows the intents: what waited for it is looked at again,
+    /// in the order of places.
+    pub fn learn(&mut self, at_ms: i64) -> Vec<Ruled> {
+        self.knows_intents = true;
+        let waits_for_it = |(pos, kept): (&u64, &Kept)| {
+            let problems = &kept.standing.problems;
+            let is_for_it = problems
+                .first()
+                .is_some_and(|(code, _)| code == "intent_unknown");
+            (kept.is_open() && kept.standing.verdict == Verdict::Held && is_for_it).then_some(*pos)
+        };
+        let waiting: Vec<u64> = self.changes.iter().filter_map(waits_for_it).collect();
+        let mut ruled = Vec::new();
+        for pos in waiting {
+            if self.changes[&pos].is_open() {
+                for need in self.look_again(pos, at_ms, &mut ruled) {
+                    self.release(need, at_ms, &mut ruled);
+                }
+            }
+        }
+        ruled
+    }
+
     /// A change cannot have an effect when its intent is not known, its payload is wrong, it would make a record that
     /// there is, or is about one that there is not or that is of another kind.
     fn can_have_an_effect(&self, of: u64) -> bool {
         let change = &self.changes[&of].row.change;
-        let Some(written) = &change.written else {
+        let Some(written) = change.written.as_ref().filter(|_| self.knows_intents) else {
             return false;
         };
         let (Some(intent), Ok(fields)) =

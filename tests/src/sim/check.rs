@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use sync_core::digest::SetDigest;
 use sync_core::entry::{EntryKind, RulingKind};
 use sync_core::ids::{Pos, RecordId};
-use sync_core::kinds::Kind;
+use sync_core::kinds::{Kind, KnownIntents};
 use sync_core::scope::Scope;
 use sync_core::verdict::{Marks, Verdict, encode_answers};
 
@@ -144,6 +144,7 @@ impl World {
         self.check_lost(&entries);
         self.check_verdicts(&entries);
         self.check_images(&read);
+        self.check_unread();
         self.judge_records(&read);
         self.count_marks(&entries);
         let head = district.sign_head(district.state().head);
@@ -236,10 +237,6 @@ impl World {
             text.push(b'\n');
         }
         let marks = collect(&text);
-        let epoch = self
-            .server
-            .district()
-            .map_or(0, |district| district.state().facts.epoch().0.0);
         let mut lost = Vec::new();
         for (number, made) in self.made.iter().enumerate() {
             if !made.is_certain {
@@ -249,7 +246,7 @@ impl World {
                 .phones
                 .iter()
                 .any(|phone| phone.holds.contains(&number));
-            let is_promised = made.acknowledged == Some(epoch);
+            let is_promised = made.acknowledged == Some(self.history);
             if (is_held || is_promised) && !marks.contains_key(made.mark.as_str()) {
                 lost.push(format!(
                     "lost: {} (held {is_held}, promised {is_promised})",
@@ -394,6 +391,23 @@ impl World {
         for text in differing.into_iter().take(3) {
             self.violation(text);
         }
+    }
+
+    /// What an older app kept without reading it, a newer one shows.
+    fn check_unread(&mut self) {
+        let mut shown = 0;
+        for phone in self.phones.iter().filter(|phone| !phone.gone) {
+            let Some(replica) = &phone.replica else {
+                continue;
+            };
+            if phone.known != KnownIntents::ALL || phone.kept_unread.is_empty() {
+                continue;
+            }
+            let held = held_images(replica.connection()).unwrap_or_default();
+            let of_them = |(id, ..): &&(RecordId, Pos, Vec<u8>)| phone.kept_unread.contains(id);
+            shown += held.iter().filter(of_them).count() as u64;
+        }
+        self.outcome.marks.add("updated_app_shows", shown);
     }
 
     fn count_marks(&mut self, entries: &[EntryRow]) {

@@ -1,17 +1,11 @@
-//! What passes between phones and server, and what the link does to it. Every answer that leaves the server is noted as
-//! a promise before anything can happen to it.
+//! A conversation: what passes between a phone and the server, one exchange after the other, and what the link does to it.
 
-use super::judge::Asked;
-use super::plan::{Cut, Fate};
+use super::plan::{Cut, Event, Fate};
 use super::server::Delivered;
-use super::world::{Flight, Promise, World};
-use server::clock::Clock as _;
+use super::world::{Flight, World};
 use server::service::ServiceError;
-use sync_core::ids::Seq;
-use sync_core::replica::{ApplyError, Condition, Wipe};
+use sync_core::replica::{ApplyError, Condition};
 use sync_core::session::{Failure, Outgoing, Progress, SessionError};
-use sync_core::verdict::{Marks, Verdict, encode_answers};
-use sync_core::wire::{Receipt, RequestBody, SyncResponse};
 
 /// Exchanges after which a conversation that does not end is a defect.
 const EXCHANGES_MAX: usize = 400;
@@ -37,6 +31,10 @@ impl World {
             return;
         }
         self.phones[index].session.on_link();
+        if fate == Fate::CutShort {
+            self.exchange(index, fate);
+            return;
+        }
         let mut fate = fate;
         for _ in 0..EXCHANGES_MAX {
             if !self.exchange(index, fate) {
@@ -54,7 +52,7 @@ impl World {
     }
 
     /// The next request of a phone, after a fork under its new name; `None` when there is none.
-    fn next_request(&mut self, index: usize) -> Option<Outgoing> {
+    pub(super) fn next_request(&mut self, index: usize) -> Option<Outgoing> {
         let condition = self.phones[index].replica.as_ref()?.condition();
         match condition {
             Ok(Condition::Forked) => {
@@ -116,10 +114,14 @@ impl World {
             return false;
         };
         let fate = match self.phones[index].partition {
-            Some((_, until)) if until <= self.event => fate,
-            Some((Cut::Up | Cut::Both, _)) => Fate::RequestLost,
-            Some((Cut::Down, _)) => Fate::AnswerLost,
-            None => fate,
+            Some((Cut::Up | Cut::Both, until)) if until > self.event => Fate::RequestLost,
+            Some((Cut::Down, until)) if until > self.event => Fate::AnswerLost,
+            _ => {
+                if let Some(name) = (Event::Sync { phone: 0, fate }).fault() {
+                    self.struck(name);
+                }
+                fate
+            }
         };
         let number = request.request_no;
         let mut bytes = request.bytes;
@@ -235,7 +237,13 @@ impl World {
     }
 
     /// The phone takes in what came. Whether the conversation goes on.
-    fn take_in(&mut self, index: usize, number: u64, answer: &[u8], is_whole: bool) -> bool {
+    pub(super) fn take_in(
+        &mut self,
+        index: usize,
+        number: u64,
+        answer: &[u8],
+        is_whole: bool,
+    ) -> bool {
         let at = self.phones[index].clocks(&self.server);
         let phone = &mut self.phones[index];
         let random = phone.dice.next_u64();
@@ -271,7 +279,7 @@ impl World {
                 }
                 // Repairs would mend it, and hide what went wrong before. After a restore one is in order: a record that had
                 // left with a move which the restore lost is back, and nothing else tells of it.
-                if differs && self.outcome.marks.count("restored") == 0 {
+                if differs && self.history == 0 {
                     self.violation(format!(
                         "phone {index} found that it differs from the server"
                     ));
@@ -308,7 +316,7 @@ impl World {
         }
     }
 
-    fn failed(&mut self, index: usize, number: u64, failure: Failure) {
+    pub(super) fn failed(&mut self, index: usize, number: u64, failure: Failure) {
         let at = self.phones[index].clocks(&self.server);
         let phone = &mut self.phones[index];
         let random = phone.dice.next_u64();
@@ -337,273 +345,5 @@ impl World {
     /// Whether the server's disk or process gives it reason to fail.
     pub(super) fn server_is_troubled(&self) -> bool {
         !self.server.is_up() || self.server.node.is_dead() || self.server.node.fired().is_some()
-    }
-
-    pub(super) fn deliver(&mut self, bytes: &[u8]) -> Delivered {
-        let head = self
-            .server
-            .district()
-            .map(|district| district.state().head.0);
-        let wall_ms = self.server.clock.wall_ms();
-        let delivered = self.server.deliver(bytes);
-        let asked = self.asked(bytes, wall_ms, &delivered);
-        self.judge(asked.into_iter().collect());
-        if let Delivered::Answer(answer) = &delivered {
-            self.note_promises(bytes, answer);
-        } else if self.server.node.is_dead() {
-            self.note_death(head);
-        }
-        delivered
-    }
-
-    /// A request for the model, when the server has taken it or died over it.
-    fn asked(&self, bytes: &[u8], wall_ms: i64, delivered: &Delivered) -> Option<Asked> {
-        let response = match delivered {
-            Delivered::Answer(answer) => Some(SyncResponse::decode(answer).ok()?),
-            _ if self.server_is_troubled() => None,
-            _ => return None,
-        };
-        Some(Asked {
-            bytes: bytes.to_vec(),
-            wall_ms,
-            response,
-        })
-    }
-
-    fn note_death(&mut self, head: Option<sync_core::ids::Pos>) {
-        self.server_head_at_death = head.or(self.server_head_at_death);
-    }
-
-    /// Several phones' requests wait for one commit.
-    pub(super) fn together(&mut self, first: u8, count: u8) {
-        let mut waiting = Vec::new();
-        for step in 0..count {
-            let index = self.phone_of(first.wrapping_add(step));
-            let is_new = waiting.iter().all(|(other, _)| *other != index);
-            if !is_new || !self.is_on(index) || self.phones[index].partition.is_some() {
-                continue;
-            }
-            self.phones[index].session.on_link();
-            if let Some(request) = self.next_request(index) {
-                waiting.push((index, request));
-            }
-        }
-        let head = self
-            .server
-            .district()
-            .map(|district| district.state().head.0);
-        let requests: Vec<Vec<u8>> = waiting
-            .iter()
-            .map(|(_, request)| request.bytes.clone())
-            .collect();
-        if requests.len() > 1 {
-            self.mark("group_of_batches");
-        }
-        let wall_ms = self.server.clock.wall_ms();
-        let answers = self.server.deliver_together(&requests);
-        let asked = requests
-            .iter()
-            .zip(&answers)
-            .filter_map(|(bytes, delivered)| self.asked(bytes, wall_ms, delivered))
-            .collect();
-        self.judge(asked);
-        for ((index, request), delivered) in waiting.into_iter().zip(answers) {
-            match delivered {
-                Delivered::Answer(answer) => {
-                    self.note_promises(&request.bytes, &answer);
-                    self.take_in(index, request.request_no, &answer, true);
-                }
-                Delivered::Down => self.failed(index, request.request_no, Failure::Network),
-                Delivered::Refused(ServiceError::ReplicaUnknown) => {
-                    self.mark("unknown_replica");
-                    self.failed(index, request.request_no, Failure::UnknownReplica);
-                }
-                Delivered::Refused(error) => {
-                    self.refused("a request beside others", &error);
-                    self.failed(index, request.request_no, Failure::Busy);
-                }
-            }
-        }
-        if self.server.node.is_dead() {
-            self.note_death(head);
-        }
-    }
-
-    /// What is due arrives.
-    pub(super) fn land_flights(&mut self) {
-        let event = self.event;
-        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.flights)
-            .into_iter()
-            .partition(|(at, _)| *at <= event);
-        self.flights = later;
-        for (_, flight) in due {
-            match flight {
-                Flight::Request {
-                    phone,
-                    request_no,
-                    bytes,
-                } => {
-                    self.mark("late_request");
-                    let delivered = self.deliver(&bytes);
-                    if let (Delivered::Answer(answer), Some(number)) = (delivered, request_no)
-                        && self.is_on(phone)
-                    {
-                        self.take_in(phone, number, &answer, true);
-                    }
-                }
-                Flight::Answer {
-                    phone,
-                    request_no,
-                    bytes,
-                } => {
-                    if self.is_on(phone) {
-                        self.take_in(phone, request_no, &bytes, true);
-                    }
-                }
-            }
-        }
-    }
-
-    /// A request of long ago.
-    pub(super) fn replay(&mut self, index: usize, pick: u32) {
-        let requests = &self.phones[index].requests;
-        if requests.is_empty() {
-            return;
-        }
-        let bytes = requests[pick as usize % requests.len()].clone();
-        self.deliver(&bytes);
-    }
-
-    /// Every verdict that leaves the server is compared with all that left it before.
-    pub(super) fn note_promises(&mut self, request: &[u8], answer: &[u8]) {
-        let Ok(response) = SyncResponse::decode(answer) else {
-            self.violation("the server gave an answer that nobody can read");
-            return;
-        };
-        let Ok(body) = RequestBody::read(request) else {
-            self.violation("the server answered a request that nobody can read");
-            return;
-        };
-        self.outcome.marks.add("duplicates", response.duplicates);
-        let first = body.request.first_seq;
-        let hashes = body.batch().map_or_else(
-            |_| Vec::new(),
-            |batch| {
-                batch.chain(
-                    body.request.district,
-                    body.request.replica,
-                    first,
-                    body.request.prev_hash,
-                )
-            },
-        );
-        for receipt in &response.receipts {
-            self.note_receipt(receipt, response.epoch.0, first, &hashes);
-        }
-    }
-
-    fn note_receipt(
-        &mut self,
-        receipt: &Receipt,
-        epoch: u32,
-        first: Seq,
-        hashes: &[sync_core::change::Hash],
-    ) {
-        for seq in receipt.from.0..=receipt.to.0 {
-            let Some((answer, _, time_ms)) = receipt.answer(Seq(seq)) else {
-                self.violation(format!("a receipt for {seq} has no verdict for it"));
-                continue;
-            };
-            let mut bytes = encode_answers(std::slice::from_ref(answer));
-            bytes.extend(time_ms.to_be_bytes());
-            let id = (receipt.replica, Seq(seq));
-            let promise = Promise { epoch, bytes };
-            match self.promises.insert(id, promise.clone()) {
-                None => self.note_verdict(answer.verdict),
-                Some(known) if known.epoch == epoch && known.bytes != promise.bytes => {
-                    self.violation(format!("the verdict on {} {seq} changed", receipt.replica));
-                }
-                Some(_) => {}
-            }
-            let hash = seq
-                .checked_sub(first.0)
-                .and_then(|at| hashes.get(at as usize));
-            let Some(hash) = hash else { continue };
-            for number in self.by_id.get(&id).into_iter().flatten() {
-                let made = &mut self.made[*number];
-                if made.hash == *hash {
-                    made.acknowledged = Some(epoch);
-                }
-            }
-        }
-    }
-
-    fn note_verdict(&mut self, verdict: Verdict) {
-        self.mark(match verdict {
-            Verdict::Accepted => "accepted",
-            Verdict::Conflict => "conflict",
-            Verdict::NotApplied => "not_applied",
-            Verdict::Held => "held",
-            Verdict::Quarantined => "quarantined",
-        });
-    }
-
-    /// The verdicts that a phone has taken in stay what they are, whatever the server goes through.
-    fn note_taken(&mut self, index: usize, answer: &[u8]) {
-        let Ok(response) = SyncResponse::decode(answer) else {
-            return;
-        };
-        for receipt in &response.receipts {
-            for seq in receipt.from.0..=receipt.to.0 {
-                let Some((answer, _, time_ms)) = receipt.answer(Seq(seq)) else {
-                    continue;
-                };
-                // That a copy of the phone was counted instead, or that it came back after a restore, is no other verdict.
-                let mut answer = answer.clone();
-                answer.marks.0 &= !Marks::REPEAT.with(Marks::REOFFERED).0;
-                let mut bytes = encode_answers(&[answer]);
-                bytes.extend(time_ms.to_be_bytes());
-                let id = (receipt.replica, Seq(seq));
-                let before = self.phones[index].taken.insert(id, bytes.clone());
-                if before.is_some_and(|before| before != bytes) {
-                    self.violation(format!(
-                        "phone {index} was told another verdict on its change {seq}"
-                    ));
-                }
-            }
-        }
-    }
-
-    pub(super) fn wipe(&mut self, index: usize) {
-        let phone = &mut self.phones[index];
-        let Some(replica) = &mut phone.replica else {
-            return;
-        };
-        match replica.wipe_when_safe() {
-            Ok(Wipe::NotOrdered) => {}
-            Ok(Wipe::Waits { .. }) => self.mark("revoked_handed_in"),
-            Ok(Wipe::Wiped) => {
-                phone.gone = true;
-                // What was repeated after a fork was acknowledged under another name.
-                let unknown: Vec<String> = phone
-                    .holds
-                    .iter()
-                    .map(|number| &self.made[*number])
-                    .filter(|made| made.is_certain && made.acknowledged.is_none())
-                    .map(|made| made.mark.clone())
-                    .collect();
-                let taken = self.first_not_in_log(&unknown);
-                let phone = &mut self.phones[index];
-                // What a restored server then misses, this phone cannot bring back.
-                phone.holds.clear();
-                if let Some(mark) = taken {
-                    self.violation(format!(
-                        "the wipe of phone {index} took unsent work: {mark}"
-                    ));
-                }
-                self.mark("wiped");
-            }
-            Err(error) => self.phone_failed(index, &error),
-        }
     }
 }

@@ -16,10 +16,10 @@ pub struct Size {
 impl Default for Size {
     fn default() -> Self {
         Self {
-            // Some are made on phones that are off, and some disks fail later than the world lasts: so that at least 500
-            // changes are made and 20 faults strike.
+            // Some are made on phones that are off, and some faults find nothing to strike at: so that at least 500 changes are
+            // made and 20 faults strike.
             changes: 580,
-            faults: 36,
+            faults: 30,
         }
     }
 }
@@ -69,11 +69,30 @@ enum Kind {
     Transfer,
     Revoke,
     RestoreServer,
+    RollBack,
+    Backup,
+    OlderApp,
     Replay,
     Rogue,
 }
 
-const KINDS: [(Kind, u32); 15] = [
+impl Kind {
+    /// Whether a fault of this kind nearly always strikes, however often it comes.
+    fn is_sure(self) -> bool {
+        matches!(
+            self,
+            Kind::Link
+                | Kind::Partition
+                | Kind::Restart
+                | Kind::PhoneClock
+                | Kind::ServerClock
+                | Kind::Replay
+                | Kind::Rogue
+        )
+    }
+}
+
+const KINDS: [(Kind, u32); 18] = [
     (Kind::Link, 10),
     (Kind::Partition, 3),
     (Kind::PhoneDisk, 6),
@@ -87,6 +106,9 @@ const KINDS: [(Kind, u32); 15] = [
     (Kind::Transfer, 2),
     (Kind::Revoke, 1),
     (Kind::RestoreServer, 1),
+    (Kind::RollBack, 1),
+    (Kind::Backup, 2),
+    (Kind::OlderApp, 1),
     (Kind::Replay, 3),
     (Kind::Rogue, 2),
 ];
@@ -100,6 +122,8 @@ struct Generator {
     /// Of a hundred exchanges, so many meet a bad link.
     link_share: u64,
     phones: u64,
+    /// Updates that come when so many changes were made.
+    updates: Vec<(u32, Event)>,
     events: Vec<Event>,
 }
 
@@ -119,17 +143,25 @@ pub fn generate(seed: u64, size: &Size) -> Plan {
             work.push((kind, 1 + weight * (1 + dice.below(4) as u32) / 2));
         }
     }
-    let faults: Vec<_> = KINDS
+    let mut faults: Vec<_> = KINDS
         .into_iter()
         .filter(|_| !calm && chosen(&mut dice, 50))
         .collect();
+    if !calm && !faults.iter().any(|(kind, _)| kind.is_sure()) {
+        let sure: Vec<_> = KINDS
+            .into_iter()
+            .filter(|(kind, _)| kind.is_sure())
+            .collect();
+        faults.push(*dice.pick(&sure));
+    }
+    let (old_apps, old_server, updates) = if !calm && chosen(&mut dice, 20) {
+        versions(&mut dice, &people, size.changes)
+    } else {
+        (Vec::new(), false, Vec::new())
+    };
     let mut generator = Generator {
         work,
-        fault_share: if faults.is_empty() {
-            0
-        } else {
-            3 + dice.below(7)
-        },
+        fault_share: if calm { 0 } else { 3 + dice.below(7) },
         link_share: if faults.iter().any(|(kind, _)| *kind == Kind::Link) {
             10 + dice.below(50)
         } else {
@@ -137,6 +169,7 @@ pub fn generate(seed: u64, size: &Size) -> Plan {
         },
         faults,
         phones: count as u64,
+        updates,
         events: Vec::new(),
         dice,
     };
@@ -144,8 +177,33 @@ pub fn generate(seed: u64, size: &Size) -> Plan {
     Plan {
         seed,
         phones: people,
+        old_apps,
+        old_server,
         events: generator.events,
     }
+}
+
+/// Some phones begin with an older app, and in one such world in three the server is older than all of them; most get the
+/// newest version on the way.
+fn versions(dice: &mut Dice, people: &[u32], changes: u32) -> (Vec<u32>, bool, Vec<(u32, Event)>) {
+    let mut updates = Vec::new();
+    let old_server = dice.below(3) == 0;
+    if old_server {
+        let at = dice.below(u64::from(changes / 3)) as u32;
+        updates.push((at, Event::UpdateServer));
+    }
+    let mut old_apps = Vec::new();
+    // Two people can work from the start.
+    for (phone, person) in people.iter().enumerate().skip(2) {
+        if dice.below(2) == 0 {
+            old_apps.push(*person);
+            let at = dice.below(u64::from(changes) * 6 / 5) as u32;
+            let phone = phone as u8;
+            updates.push((at, Event::UpdateApp { phone }));
+        }
+    }
+    updates.sort_by_key(|(at, _)| *at);
+    (old_apps, old_server, updates)
 }
 
 fn draw<T: Copy>(dice: &mut Dice, table: &[(T, u32)]) -> T {
@@ -166,6 +224,10 @@ impl Generator {
         while changes < size.changes || (!calm && faults < size.faults) {
             let before = self.events.len();
             let phone = self.phone();
+            while self.updates.first().is_some_and(|(at, _)| *at <= changes) {
+                let (_, update) = self.updates.remove(0);
+                self.events.push(update);
+            }
             if changes < size.changes {
                 for _ in 0..1 + self.dice.below(9) {
                     let work = draw(&mut self.dice, &self.work);
@@ -180,7 +242,13 @@ impl Generator {
                 });
             }
             self.talk(phone);
-            if self.dice.below(100) < self.fault_share * 4 && !self.faults.is_empty() {
+            if !calm && changes >= size.changes {
+                // The work is done, and too little went wrong: the rest is what cannot miss.
+                let sure = self.faults.iter().filter(|(kind, _)| kind.is_sure());
+                let sure: Vec<_> = sure.copied().collect();
+                let kind = draw(&mut self.dice, &sure);
+                self.fault(kind);
+            } else if self.dice.below(100) < self.fault_share * 4 {
                 let kind = draw(&mut self.dice, &self.faults);
                 self.fault(kind);
             }
@@ -189,7 +257,7 @@ impl Generator {
             }
             faults += self.events[before..]
                 .iter()
-                .filter(|event| event.fault().is_some())
+                .filter(|event| is_sure(event))
                 .count() as u32;
         }
     }
@@ -229,7 +297,7 @@ impl Generator {
     fn bad_fate(&mut self) -> Fate {
         let permille = self.dice.below(1_000) as u16;
         let events = 1 + self.dice.below(30) as u8;
-        match self.dice.below(11) {
+        match self.dice.below(12) {
             0 => Fate::RequestLost,
             1 => Fate::RequestCut(permille),
             2 => Fate::RequestSpoilt(permille),
@@ -239,6 +307,7 @@ impl Generator {
             7 => Fate::AnswerCut(permille),
             8 => Fate::AnswerSpoilt(permille),
             9 => Fate::AnswerLate(events),
+            10 => Fate::CutShort,
             _ => Fate::CaptivePortal(permille as u8),
         }
     }
@@ -265,6 +334,7 @@ impl Generator {
                 phone,
                 fate: self.bad_fate(),
             },
+            Kind::Partition if self.dice.below(4) == 0 => return self.clog(),
             Kind::Partition => Event::Partition {
                 phone,
                 cut: *self.dice.pick(&[Cut::Up, Cut::Down, Cut::Both]),
@@ -310,6 +380,20 @@ impl Generator {
             Kind::Transfer => Event::Transfer { pick: self.pick() },
             Kind::Revoke => Event::Revoke { phone },
             Kind::RestoreServer => Event::RestoreServer,
+            Kind::RollBack => Event::RollBackServer,
+            Kind::Backup => match self.dice.below(4) {
+                0 => Event::RestoreBackup,
+                1 => Event::Backup {
+                    dies_at: Some(1 + self.dice.below(60) as u16),
+                    damage: self.pick(),
+                },
+                _ => Event::Backup {
+                    dies_at: None,
+                    damage: 0,
+                },
+            },
+            Kind::OlderApp if self.dice.below(2) == 0 => Event::OlderApp { phone },
+            Kind::OlderApp => Event::UpdateApp { phone },
             Kind::Replay => Event::Replay {
                 phone,
                 pick: self.pick(),
@@ -317,6 +401,17 @@ impl Generator {
             Kind::Rogue => Event::Rogue { pick: self.pick() },
         };
         self.events.push(event);
+    }
+
+    /// Some of the phones are cut off at once, and come back one after the other.
+    fn clog(&mut self) {
+        let cut = *self.dice.pick(&[Cut::Up, Cut::Down, Cut::Both]);
+        for phone in 0..self.phones as u8 {
+            if self.dice.below(2) == 0 {
+                let events = 5 + self.dice.below(60) as u8;
+                self.events.push(Event::Partition { phone, cut, events });
+            }
+        }
     }
 
     /// A little off, hours, years, or as far as a clock goes.
@@ -347,6 +442,16 @@ impl Generator {
     }
 }
 
+/// Whether an event will count as a fault, whatever the world is like then.
+fn is_sure(event: &Event) -> bool {
+    match event {
+        Event::Sync { .. } | Event::Replay { .. } | Event::Rogue { .. } => event.fault().is_some(),
+        Event::Partition { .. } | Event::RestartServer | Event::RestartApp { .. } => true,
+        Event::PhoneClock { .. } | Event::ServerClock { .. } => true,
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -362,13 +467,9 @@ mod tests {
                 .iter()
                 .filter(|event| matches!(event, Event::Work { .. }));
             assert!(works.count() >= 580);
-            let faults = plan.events.iter().filter(|event| event.fault().is_some());
-            let faults = faults.count();
-            assert!(if seed % 100 == 99 {
-                faults == 0
-            } else {
-                faults >= 36
-            });
+            let faults = plan.events.iter().filter(|event| is_sure(event)).count();
+            let is_calm = seed % 100 == 99;
+            assert!(if is_calm { faults == 0 } else { faults >= 30 });
         }
     }
 }

@@ -9,7 +9,9 @@ use crate::oracle::log::{self, Row};
 use crate::oracle::{AdmissionOracle, Arrival, FoldOracle, Prediction, image};
 use server::service::ServiceError;
 use server::store::sqlite::DistrictRead;
+use std::collections::BTreeMap;
 use sync_core::change::Header;
+use sync_core::kinds::KnownIntents;
 use sync_core::wire::{
     EnrolmentCertificate, Item, Receipt, RequestBody, Status as Said, SyncResponse, read_items,
 };
@@ -28,8 +30,6 @@ pub struct Asked {
 #[derive(Clone)]
 pub struct Judge {
     oracle: AdmissionOracle,
-    /// The model as it was when the server's files were copied.
-    copy: Option<AdmissionOracle>,
 }
 
 impl Judge {
@@ -39,25 +39,16 @@ impl Judge {
     /// When it has more, or cannot be read.
     pub fn of(server: &Server) -> Self {
         let mut oracle = AdmissionOracle::new();
+        if server.known != KnownIntents::ALL {
+            oracle = oracle.before_the_first_version();
+        }
         for row in rows_above(server, 0).expect("BUG: a new district can be read") {
             let Row::Directory(_, received_ms, body) = row else {
                 panic!("BUG: a new district has {row:?}");
             };
             oracle.directory(&body, received_ms);
         }
-        Self { oracle, copy: None }
-    }
-
-    /// The server's files were copied.
-    pub fn copy(&mut self) {
-        self.copy = Some(self.oracle.clone());
-    }
-
-    /// The copy took the place of the files.
-    pub fn restore(&mut self) {
-        if let Some(copy) = &self.copy {
-            self.oracle.restore(copy);
-        }
+        Self { oracle }
     }
 }
 
@@ -91,6 +82,18 @@ fn difference(prediction: &Prediction, before: u64, rows: &[Row]) -> Option<Stri
         }
     }
     None
+}
+
+/// When each replica that shows a certificate was enrolled. Several requests may share a commit, and those that are let in
+/// again come before all their changes.
+fn certified(asked: &[Asked]) -> BTreeMap<[u8; 16], i64> {
+    let bodies = asked
+        .iter()
+        .filter_map(|asked| RequestBody::read(&asked.bytes).ok());
+    bodies
+        .filter_map(|body| EnrolmentCertificate::decode(&body.request.certificate).ok())
+        .map(|certificate| (*certificate.replica.as_bytes(), certificate.received_ms))
+        .collect()
 }
 
 fn described(row: &Row) -> String {
@@ -133,27 +136,102 @@ impl World {
         };
         let mut rows = &rows[..];
         let unjudged = std::mem::take(&mut self.unjudged);
+        let certified = certified(&unjudged);
         for asked in &unjudged {
-            self.judge_request(asked, &mut rows);
+            self.judge_request(asked, &certified, &mut rows);
         }
+        self.judge_epochs();
+        self.judge_learning(&mut rows);
         // Answers to requests that share a commit are made after all of them are in.
         for asked in &unjudged {
             if let (Some(response), Ok(body)) = (&asked.response, RequestBody::read(&asked.bytes)) {
                 self.judge_items(*body.request.replica.as_bytes(), response);
             }
         }
-        self.judge_office(&mut rows, None);
+        self.judge_office(&mut rows, &certified);
         if let Some(row) = rows.first() {
             self.violation(format!("no model was told of {row:?}"));
         }
     }
 
+    /// Epochs that the server has begun at this place of the log. By itself it begins one only when a phone has shown it a
+    /// head of a history that was lost with a roll-back.
+    fn judge_epochs(&mut self) {
+        let Some(district) = self.server.district() else {
+            return;
+        };
+        let state = district.state();
+        let begun = state.facts.epochs.get(self.judge.oracle.count_epochs());
+        let Some((epoch, start)) = begun else { return };
+        if start.0 != self.judge.oracle.head() {
+            return;
+        }
+        if self.rolled_back {
+            self.mark("roll_back_noticed");
+        } else {
+            self.violation(format!("the server began epoch {epoch} by itself"));
+        }
+        self.judge.oracle.begin_epoch(epoch.0);
+    }
+
+    /// A newer version of the server rules on what waited for it when it starts for the first time.
+    fn judge_learning(&mut self, rows: &mut &[Row]) {
+        if self.server.known != KnownIntents::ALL || self.judge.oracle.knows_intents() {
+            return;
+        }
+        let before = self.judge.oracle.head();
+        let at_ms = self.server_now_ms();
+        let rulings = self.judge.oracle.learn(at_ms);
+        if !rulings.is_empty() {
+            self.mark("server_learned");
+        }
+        let prediction = Prediction {
+            status: Status::Ok,
+            mark: 0,
+            duplicates: 0,
+            answers: Vec::new(),
+            rulings,
+        };
+        self.judge_rows(&prediction, before, rows, "what a newer server learned");
+    }
+
+    /// The model is that of a copy, which took the place of the server's files: a new epoch begins.
+    pub(super) fn judge_restore(&mut self, model: &AdmissionOracle) {
+        let expected = self.judge.oracle.epoch() + 1;
+        self.judge.oracle = model.clone();
+        let Some(district) = self.server.district() else {
+            return;
+        };
+        let (epoch, _) = district.state().facts.epoch();
+        // After a roll-back the server may not know of all epochs that there were.
+        if epoch.0 != expected && !self.rolled_back {
+            self.violation(format!("epoch {epoch} began where {expected} should"));
+        }
+        self.judge.oracle.begin_epoch(epoch.0);
+        self.judge(Vec::new());
+    }
+
+    /// The model is that of a copy, and the server does not know that its files were put back.
+    pub(super) fn judge_roll_back(&mut self, model: &AdmissionOracle) {
+        self.judge.oracle = model.clone();
+        self.judge(Vec::new());
+    }
+
+    /// The model as it is now, to go with a copy of the server's files.
+    pub(super) fn model(&self) -> AdmissionOracle {
+        self.judge.oracle.clone()
+    }
+
     /// Directory entries and rulings that come next in the log.
-    fn judge_office(&mut self, rows: &mut &[Row], first_enrolled_ms: Option<i64>) {
+    fn judge_office(&mut self, rows: &mut &[Row], certified: &BTreeMap<[u8; 16], i64>) {
         while let Some((row, rest)) = rows.split_first() {
             match row {
                 Row::Directory(_, received_ms, body) => {
-                    let first_ms = first_enrolled_ms.unwrap_or(i64::MAX).min(*received_ms);
+                    let name = body["replica"].as_str().map(uuid::Uuid::parse_str);
+                    let enrolled_ms = name
+                        .and_then(Result::ok)
+                        .and_then(|name| certified.get(name.as_bytes()));
+                    let first_ms = enrolled_ms.map_or(*received_ms, |ms| *ms.min(received_ms));
                     self.judge.oracle.readmit(body, *received_ms, first_ms);
                     *rows = rest;
                 }
@@ -209,7 +287,12 @@ impl World {
         true
     }
 
-    fn judge_request(&mut self, asked: &Asked, rows: &mut &[Row]) {
+    fn judge_request(
+        &mut self,
+        asked: &Asked,
+        certified: &BTreeMap<[u8; 16], i64>,
+        rows: &mut &[Row],
+    ) {
         let Some(district) = self.server.district() else {
             return;
         };
@@ -217,12 +300,8 @@ impl World {
             return;
         };
         let request = &body.request;
-        let name = *request.replica.as_bytes();
-        let certified_ms = EnrolmentCertificate::decode(&request.certificate)
-            .ok()
-            .filter(|_| !self.judge.oracle.knows(name))
-            .map(|certificate| certificate.received_ms);
-        self.judge_office(rows, certified_ms);
+        self.judge_office(rows, certified);
+        self.judge_epochs();
         let received_ms = match &asked.response {
             Some(response) => response.received_ms,
             None => asked.wall_ms,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 /// All marks, each with what it stands for.
-pub const MARKS: [(&str, &str); 39] = [
+pub const MARKS: [(&str, &str); 48] = [
     ("accepted", "a change was accepted"),
     (
         "conflict",
@@ -83,6 +83,30 @@ pub const MARKS: [(&str, &str); 39] = [
         "a phone had enrolled after the copy that the server was put back from",
     ),
     ("portal", "a captive portal answered"),
+    (
+        "rolled_back",
+        "the server's files went back to an earlier state, and nobody told it",
+    ),
+    (
+        "roll_back_noticed",
+        "a phone showed a head of the lost history, and a new epoch began",
+    ),
+    ("backed_up", "a back-up was made"),
+    ("backup_cut_off", "the power went while a back-up was made"),
+    ("backup_restored", "a back-up was put back"),
+    (
+        "kept_unread",
+        "an older app kept what it could not read, and was replaced by a newer one",
+    ),
+    (
+        "updated_app_shows",
+        "what an older app could not read was shown by the newer one",
+    ),
+    ("older_app", "an older app came to a phone with work on it"),
+    (
+        "server_learned",
+        "a newer server ruled on what had waited for it",
+    ),
 ];
 
 /// How often each situation came about.

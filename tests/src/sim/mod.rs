@@ -6,6 +6,7 @@
 
 pub mod campaign;
 mod check;
+mod delivery;
 pub mod disk;
 pub mod district;
 mod exchange;
@@ -13,8 +14,12 @@ pub mod generate;
 mod incidents;
 mod judge;
 pub mod marks;
+mod office;
 pub mod phone;
 pub mod plan;
+mod promises;
+mod restores;
+mod revival;
 mod rogue;
 pub mod server;
 pub mod shrink;

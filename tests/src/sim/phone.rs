@@ -11,6 +11,7 @@ use server::service::{Backend as _, ServiceError};
 use std::collections::{BTreeMap, BTreeSet};
 use sync_core::change::{SigningKey, VerifyingKey};
 use sync_core::ids::{DistrictId, Epoch, PersonId, RecordId, ReplicaId, ReplicaNo, Seq};
+use sync_core::kinds::KnownIntents;
 use sync_core::replica::{Enrolment, ForkStep, Renaming, Replica, ReplicaError};
 use sync_core::session::Session;
 use sync_core::time::Evidence;
@@ -65,6 +66,10 @@ pub struct Phone {
     pub disk_fault: Option<(DiskFault, u32)>,
     /// Verdicts that it took in, by name and place in the chain.
     pub taken: BTreeMap<(ReplicaId, Seq), Vec<u8>>,
+    /// The intents that its app knows.
+    pub known: KnownIntents,
+    /// Records of which an older app kept what it could not read.
+    pub kept_unread: BTreeSet<RecordId>,
     /// How often it went on under a new name.
     pub forks: u32,
     /// Whether an answer told it that it differs after repairs.
@@ -106,6 +111,8 @@ impl Phone {
             revoked: false,
             disk_fault: None,
             taken: BTreeMap::new(),
+            known: KnownIntents::ALL,
+            kept_unread: BTreeSet::new(),
             forks: 0,
             diverged: false,
             dice,
@@ -120,8 +127,19 @@ impl Phone {
         server: &Server,
         node: Node,
         person: PersonId,
-        mut dice: Dice,
+        dice: Dice,
     ) -> Result<Self, ServiceError> {
+        let (phone, _) = Self::enrol_as(server, node, person, dice)?;
+        Ok(phone)
+    }
+
+    /// The same, and what the enrolment gave, for a second phone that stands for the first with an older app.
+    pub(super) fn enrol_as(
+        server: &Server,
+        node: Node,
+        person: PersonId,
+        mut dice: Dice,
+    ) -> Result<(Self, Enrolment), ServiceError> {
         let gridwork = server.gridwork().ok_or(ServiceError::Overloaded)?;
         let district = server.district().ok_or(ServiceError::Overloaded)?;
         let code = gridwork.make_code(&district, person)?;
@@ -142,9 +160,10 @@ impl Phone {
             source,
         };
         let connection = open_connection(&node).map_err(|error| failed(error.into()))?;
-        let replica = Replica::create(connection, &enrolment_of(&answer, ReplicaId(id), seed))
-            .map_err(|error| failed(error.into()))?;
-        Ok(Self::on(node, person, replica, dice))
+        let enrolment = enrolment_of(&answer, ReplicaId(id), seed);
+        let replica =
+            Replica::create(connection, &enrolment).map_err(|error| failed(error.into()))?;
+        Ok((Self::on(node, person, replica, dice), enrolment))
     }
 
     /// A phone on a disk that holds one's data already.
@@ -156,10 +175,12 @@ impl Phone {
         person: PersonId,
         files: &Files,
         dice: Dice,
+        known: KnownIntents,
     ) -> Result<Self, ReplicaError> {
         node.restore(files);
-        let replica = Replica::open(open_connection(&node)?)?;
+        let replica = Replica::open_knowing(open_connection(&node)?, known)?;
         let mut phone = Self::on(node, person, replica, dice);
+        phone.known = known;
         phone.note_head()?;
         Ok(phone)
     }
@@ -182,8 +203,27 @@ impl Phone {
     pub fn open(&mut self) -> Result<(), ReplicaError> {
         self.replica = None;
         self.session = Session::new("sim 1");
-        self.replica = Some(Replica::open(open_connection(&self.node)?)?);
+        let connection = open_connection(&self.node)?;
+        self.replica = Some(Replica::open_knowing(connection, self.known)?);
         Ok(())
+    }
+
+    /// The records of which it keeps something that its app cannot read.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn unread(&self) -> rusqlite::Result<BTreeSet<RecordId>> {
+        let Some(replica) = &self.replica else {
+            return Ok(BTreeSet::new());
+        };
+        let connection = replica.connection();
+        let mut statement = connection.prepare("SELECT DISTINCT record FROM unknown_entry")?;
+        let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+        let records: Result<Vec<_>, _> = rows.collect();
+        Ok(records?
+            .iter()
+            .filter_map(|id| RecordId::from_slice(id))
+            .collect())
     }
 
     /// What the device's clocks say.

@@ -10,6 +10,12 @@ pub struct Plan {
     pub seed: u64,
     /// The people whose phones take part, by their number in the small district.
     pub phones: Vec<u32>,
+    /// Those of them whose phones begin with an older version of the app.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub old_apps: Vec<u32>,
+    /// Whether the server begins as an older version.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub old_server: bool,
     /// One after the other.
     pub events: Vec<Event>,
 }
@@ -90,6 +96,8 @@ pub enum Fate {
     AnswerLate(u8),
     /// Something between answers with a page of its own.
     CaptivePortal(u8),
+    /// It is carried, and nothing after it: the app gets no more time.
+    CutShort,
 }
 
 /// Which way a partition cuts.
@@ -250,6 +258,29 @@ pub enum Event {
     CopyServer,
     /// The server's district file is lost, and the copy put in its place.
     RestoreServer,
+    /// The whole machine of the server is put back to the copy, and nobody tells the server so.
+    RollBackServer,
+    /// A back-up is made while the server runs.
+    Backup {
+        /// The power goes at the how-manieth writing call from its beginning on.
+        dies_at: Option<u16>,
+        /// Chooses the damage.
+        damage: u32,
+    },
+    /// The back-up is put back.
+    RestoreBackup,
+    /// The newest version of the app comes to a phone.
+    UpdateApp {
+        /// Which phone.
+        phone: u8,
+    },
+    /// An older version of the app comes to a phone, whatever lies in its database.
+    OlderApp {
+        /// Which phone.
+        phone: u8,
+    },
+    /// The newest version of the server takes its place.
+    UpdateServer,
     /// A request of long ago arrives once more.
     Replay {
         /// Which phone's.
@@ -272,7 +303,7 @@ impl Event {
             Event::Enrol { .. } | Event::Rule { .. } | Event::Copy { .. } | Event::CopyServer => {
                 return None;
             }
-            Event::AgreeClock => return None,
+            Event::AgreeClock | Event::Backup { .. } => return None,
             Event::Sync { fate, .. } => match fate {
                 Fate::Carried => return None,
                 Fate::RequestLost => "request_lost",
@@ -285,6 +316,7 @@ impl Event {
                 Fate::AnswerSpoilt(_) => "answer_spoilt",
                 Fate::AnswerLate(_) => "answer_late",
                 Fate::CaptivePortal(_) => "captive_portal",
+                Fate::CutShort => "app_cut_short",
             },
             Event::Partition { cut, .. } => match cut {
                 Cut::Up => "partition_up",
@@ -318,6 +350,11 @@ impl Event {
             Event::Transfer { .. } => "person_moved",
             Event::Revoke { .. } => "replica_revoked",
             Event::RestoreServer => "server_restored",
+            Event::RollBackServer => "server_rolled_back",
+            Event::RestoreBackup => "backup_restored",
+            Event::UpdateApp { .. } => "app_updated",
+            Event::OlderApp { .. } => "app_older",
+            Event::UpdateServer => "server_updated",
             Event::Replay { .. } => "old_request_again",
             Event::Rogue { .. } => "rogue_request",
         })
@@ -367,12 +404,18 @@ impl Plan {
     /// See [`PlanError`].
     pub fn write(&self, path: &std::path::Path) -> Result<(), PlanError> {
         let events: Vec<String> = self.events.iter().map(json).collect();
-        let text = format!(
-            "{{\"seed\": {}, \"phones\": {}, \"events\": [\n{}\n]}}\n",
+        let mut text = format!(
+            "{{\"seed\": {}, \"phones\": {}, ",
             self.seed,
-            json(&self.phones),
-            events.join(",\n")
+            json(&self.phones)
         );
+        if !self.old_apps.is_empty() {
+            text.push_str(&format!("\"old_apps\": {}, ", json(&self.old_apps)));
+        }
+        if self.old_server {
+            text.push_str("\"old_server\": true, ");
+        }
+        text.push_str(&format!("\"events\": [\n{}\n]}}\n", events.join(",\n")));
         std::fs::write(path, text).map_err(|source| PlanError::File {
             path: path.display().to_string(),
             source,
@@ -390,10 +433,16 @@ mod tests {
 
     #[test]
     fn a_kept_plan_is_read_as_it_was() {
-        let plan = crate::sim::generate::generate(7, &crate::sim::generate::Size::default());
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("plan.json");
-        plan.write(&path).expect("written");
-        assert_eq!(Plan::read(&path).expect("read"), plan);
+        let (mut old_apps, mut old_servers) = (0, 0);
+        for seed in 0..60 {
+            let plan = crate::sim::generate::generate(seed, &crate::sim::generate::Size::default());
+            plan.write(&path).expect("written");
+            assert_eq!(Plan::read(&path).expect("read"), plan);
+            old_apps += u32::from(!plan.old_apps.is_empty());
+            old_servers += u32::from(plan.old_server);
+        }
+        assert!(old_apps > 0 && old_servers > 0);
     }
 }

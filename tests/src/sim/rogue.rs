@@ -192,7 +192,7 @@ fn invent(dice: &mut Dice, seq: u64, known: &[(RecordId, UnitId)]) -> (Vec<u8>, 
 
 impl World {
     /// See [`super::plan::Event::Rogue`].
-    pub(super) fn rogue(&mut self, pick: u32) {
+    pub(super) fn rogue(&mut self, pick: u32) -> bool {
         let mut dice = Dice::new(u64::from(pick));
         let at = evidence(&self.server);
         for _ in 0..dice.below(6) {
@@ -223,8 +223,9 @@ impl World {
                 | ServiceError::LimitExceeded { .. },
             ) if lie < 4 => {}
             Delivered::Refused(error) => self.refused("a rogue's request", &error),
-            Delivered::Down => {}
+            Delivered::Down => return false,
         }
+        true
     }
 
     fn rogue_hears(&mut self, answer: &[u8]) {

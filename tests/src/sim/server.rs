@@ -11,6 +11,7 @@ use server::service::gridwork::{Gridwork, OpenOptions};
 use server::service::{Answer, Backend as _, ServiceError};
 use std::path::PathBuf;
 use std::sync::Arc;
+use sync_core::kinds::KnownIntents;
 
 /// What the link sees of a request's end.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub struct Server {
     pub node: Node,
     /// Its clock, which is also the world's.
     pub clock: Arc<FixedClock>,
+    /// The intents that its version knows.
+    pub known: KnownIntents,
     entropy: Arc<SeededEntropy>,
     gridwork: Option<Gridwork>,
 }
@@ -49,6 +52,7 @@ impl Server {
         Self {
             node,
             clock,
+            known: KnownIntents::ALL,
             entropy: Arc::new(SeededEntropy::new(seed)),
             gridwork: None,
         }
@@ -120,7 +124,7 @@ impl Server {
             clock_agreed: true,
             restored,
             here: true,
-            ..OpenOptions::default()
+            known: self.known,
         };
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let entropy: Arc<dyn Entropy> = Arc::clone(&self.entropy) as Arc<dyn Entropy>;

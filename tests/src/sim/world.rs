@@ -3,15 +3,16 @@
 //! It knows no fault by itself: [`super::plan`] says what happens, [`super::exchange`] carries messages,
 //! [`super::incidents`] breaks things, [`super::check`] looks at the end.
 
-use super::disk::{Disk, Files};
+use super::disk::Disk;
 use super::district::BEGINS_MS;
 use super::judge::{Asked, Judge};
 use super::marks::Marks;
 use super::phone::Phone;
 use super::plan::{DiskFault, Event, Plan, Work};
+use super::restores::ServerCopy;
 use super::rogue::Rogue;
 use super::server::Server;
-use super::template::Template;
+use super::template::{OLD, Template};
 use server::clock::FixedClock;
 use server::demo::Dice;
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use sync_core::change::Hash;
 use sync_core::ids::{PersonId, Pos, RecordId, ReplicaId, Seq, UnitId};
+use sync_core::kinds::KnownIntents;
 use sync_core::replica::MakeError;
 
 /// Phones that a world holds at most; more are not enrolled.
@@ -35,15 +37,15 @@ pub struct Made {
     pub hash: Hash,
     /// Whether it is known to have reached the disk: the call that made it returned, or it was found there.
     pub is_certain: bool,
-    /// The epoch in which the server last acknowledged it.
+    /// The history of the log in which the server last acknowledged it.
     pub acknowledged: Option<u32>,
 }
 
 /// A verdict that left the server.
 #[derive(Clone, Debug)]
 pub struct Promise {
-    /// In which epoch.
-    pub epoch: u32,
+    /// In which history of the log.
+    pub history: u32,
     /// The answer and the time that it fixed.
     pub bytes: Vec<u8>,
 }
@@ -95,7 +97,13 @@ pub struct World {
     pub(super) name: String,
     pub(super) server: Server,
     pub(super) server_fault: Option<(DiskFault, u32)>,
-    pub(super) server_copy: Option<Files>,
+    pub(super) server_copy: Option<ServerCopy>,
+    pub(super) backup: Option<ServerCopy>,
+    pub(super) backups: u32,
+    /// How often the log was put back to an earlier state, told or untold.
+    pub(super) history: u32,
+    /// Whether that ever happened without anybody telling the server.
+    pub(super) rolled_back: bool,
     /// The head before the call in which the server died.
     pub(super) server_head_at_death: Option<Pos>,
     pub(super) phones: Vec<Phone>,
@@ -123,10 +131,17 @@ impl World {
         let disk = Disk::install();
         let name = format!("w{}", WORLDS.fetch_add(1, Ordering::Relaxed));
         let clock = Arc::new(FixedClock::at(BEGINS_MS));
-        let template = Template::get();
+        let template = if plan.old_server {
+            Template::old()
+        } else {
+            Template::get()
+        };
         let node = disk.node(&format!("{name}.server"));
         node.restore(&template.server);
         let mut server = Server::new(node, clock, plan.seed);
+        if plan.old_server {
+            server.known = OLD;
+        }
         server
             .start(false)
             .expect("BUG: the template's server starts");
@@ -136,6 +151,10 @@ impl World {
             server,
             server_fault: None,
             server_copy: None,
+            backup: None,
+            backups: 0,
+            history: 0,
+            rolled_back: false,
             server_head_at_death: None,
             phones: Vec::new(),
             made: Vec::new(),
@@ -152,13 +171,18 @@ impl World {
             trace: Hash::ZERO,
         };
         for person in &plan.phones {
-            let files = template
-                .phones
+            let is_old = plan.old_apps.contains(person);
+            let (phones, known) = if is_old {
+                (&template.old_phones, OLD)
+            } else {
+                (&template.phones, KnownIntents::ALL)
+            };
+            let files = phones
                 .get(person)
                 .expect("BUG: a plan names a person of the small district");
             let node = world.new_node();
             let dice = Dice::new(plan.seed ^ (u64::from(*person) << 40));
-            let phone = Phone::from_files(node, PersonId(*person), files, dice)
+            let phone = Phone::from_files(node, PersonId(*person), files, dice, known)
                 .expect("BUG: the template's phones open");
             world.phones.push(phone);
         }
@@ -175,12 +199,6 @@ impl World {
         let mut world = Self::new(plan);
         for (index, event) in plan.events.iter().enumerate() {
             world.event = index;
-            if let Some(name) = event.fault() {
-                // Disk faults count when they strike.
-                if !matches!(event, Event::PhoneDisk { .. } | Event::ServerDisk { .. }) {
-                    *world.outcome.faults.entry(name).or_default() += 1;
-                }
-            }
             world.land_flights();
             world.happen(event);
             world.tend();
@@ -226,6 +244,11 @@ impl World {
         }
     }
 
+    /// A fault struck; one that is only set to strike, or finds nothing to strike at, does not count.
+    pub(super) fn struck(&mut self, name: &'static str) {
+        *self.outcome.faults.entry(name).or_default() += 1;
+    }
+
     pub(super) fn mark(&mut self, name: &'static str) {
         self.outcome.marks.hit(name);
     }
@@ -248,19 +271,40 @@ impl World {
             .unwrap_or(first % count)
     }
 
+    /// The same for work: an app that does not know an intent does not offer it, and somebody else does the work.
+    fn worker_of(&self, number: u8) -> usize {
+        let first = self.phone_of(number);
+        let count = self.phones.len();
+        let is_able = |index: &usize| {
+            let phone = &self.phones[*index];
+            !phone.gone && phone.known == KnownIntents::ALL
+        };
+        (first..first + count)
+            .map(|index| index % count)
+            .find(is_able)
+            .unwrap_or(first)
+    }
+
     fn happen(&mut self, event: &Event) {
         match *event {
-            Event::Work { phone, work, pick } => self.work(self.phone_of(phone), work, pick),
+            Event::Work { phone, work, pick } => self.work(self.worker_of(phone), work, pick),
             Event::Sync { phone, fate } => self.sync(self.phone_of(phone), fate),
             Event::Together { phone, count } => self.together(phone, count),
             Event::Pass { ms } => self.server.clock.advance_ms(ms),
-            _ => self.incident(event),
+            _ => {
+                if self.incident(event)
+                    && let Some(name) = event.fault()
+                {
+                    self.struck(name);
+                }
+            }
         }
     }
 
     /// Makes one change and notes it.
     fn work(&mut self, index: usize, work: Work, pick: u32) {
-        if self.phones[index].gone || self.phones[index].replica.is_none() {
+        let phone = &self.phones[index];
+        if phone.gone || phone.replica.is_none() || phone.known != KnownIntents::ALL {
             return;
         }
         // Where there is nothing to do it to, there is always something to report.

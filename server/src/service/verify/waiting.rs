@@ -130,12 +130,18 @@ impl Pass<'_> {
             return Ok(());
         };
         let first = view.wait_key(&header, &entry.answer);
+        // What waited for its intent at first may wait for its record since the server has learned the intent.
+        let any = vec![
+            first.clone(),
+            needs_key(&header),
+            Some(WaitKey::record(header.record)),
+        ];
         let (wanted, released) = match answer.verdict {
             Verdict::Held => (vec![view.wait_key(&header, &answer)], false),
             // The directory has gone on since, and nothing has come that it waits for.
-            Verdict::Quarantined => (vec![first, needs_key(&header)], false),
+            Verdict::Quarantined => (any, false),
             // The change that it repeats was taken back in since a restore; what both wait for has not come.
-            _ if answer.marks.has(Marks::REPEAT) => (vec![first, needs_key(&header)], false),
+            _ if answer.marks.has(Marks::REPEAT) => (any, false),
             _ => (vec![first], true),
         };
         if released {

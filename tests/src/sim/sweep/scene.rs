@@ -16,6 +16,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use sync_core::ids::{PersonId, RecordId, UnitId};
+use sync_core::kinds::KnownIntents;
 use sync_core::replica::{Draft, Replica, RequestFacts};
 use sync_core::session::Progress;
 use sync_core::verdict::Verdict;
@@ -106,7 +107,8 @@ impl Scene {
     fn add_phone(&mut self, number: u32, person: PersonId, files: &Files) {
         let node = self.disk.node(&format!("{}.phone{number}", self.name));
         let dice = Dice::new(SEED + u64::from(number));
-        let phone = Phone::from_files(node, person, files, dice).expect("BUG: a phone opens");
+        let phone = Phone::from_files(node, person, files, dice, KnownIntents::ALL)
+            .expect("BUG: a phone opens");
         self.phones.insert(number, phone);
     }
 
