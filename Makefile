@@ -3,7 +3,7 @@ SHELL := /bin/sh
 DEMO_DATA ?= target/demo-data
 LISTEN ?= 127.0.0.1:8484
 
-.PHONY: run test test-long bench lint setup web
+.PHONY: run test test-long bench mutants coverage lint setup web
 
 ## run: set up what is missing, build, start the server with a demo district, print address and demo logins
 run: setup
@@ -22,6 +22,14 @@ test-long: setup
 ## bench: the benchmarks beside their floors, as one table
 bench: setup
 	./tests/bench/run.sh
+
+## mutants: mutation testing of merge, change and workflow (about half an hour)
+mutants: setup
+	./tests/mutants.sh
+
+## coverage: line and branch coverage, as a table by module
+coverage: setup
+	./tests/coverage.sh
 
 ## lint: formatting and lints
 lint:

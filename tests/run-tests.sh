@@ -50,6 +50,8 @@ stage "formatting" 20 cargo fmt --all --check
 stage "lints" 420 cargo clippy --workspace --all-targets --locked -- -D warnings
 stage "build" 420 cargo build --workspace --exclude sync-core-bindgen --all-targets --locked
 stage "tests" 300 cargo test --workspace --exclude sync-core-bindgen --locked
+# What `make mutants` builds must not fall behind the sources that it takes in.
+stage "rules alone" 60 cargo check -p mutants --features rules --all-targets --locked
 stage "layers" 20 ./tests/check-layers.sh
 stage "full disk" 60 ./tests/check-full-disk.sh
 stage "demo day" 90 ./tests/check-demo.sh

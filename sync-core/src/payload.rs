@@ -162,4 +162,27 @@ mod tests {
             assert!(Payload::read(twice).is_err());
         }
     }
+
+    #[test]
+    fn payloads_are_equal_when_names_and_spellings_are() {
+        let read = |json: &str| Payload::read(json.as_bytes()).expect("json");
+        let one = read(r#"{"a":1,"b":2}"#);
+        assert_eq!(one, read(r#"{"b":2,"a":1}"#));
+        for other in [
+            "{}",
+            r#"{"a":1}"#,
+            r#"{"a":1,"b":2,"c":3}"#,
+            r#"{"a":1,"b":2.0}"#,
+            r#"{"a":1,"c":2}"#,
+            r#"{"a":3,"b":2}"#,
+            r#"{"c":3,"d":4}"#,
+        ] {
+            assert_ne!(one, read(other), "{other}");
+        }
+        let raw = |json: &str| RawValue::from_string(json.to_owned()).expect("json");
+        let built = Payload::from_fields([("b".to_owned(), raw("2")), ("a".to_owned(), raw("1"))]);
+        assert_eq!(built, one);
+        let error = Payload::read(b"[1]").expect_err("no object").to_string();
+        assert!(error.contains("expected a JSON object"), "{error}");
+    }
 }

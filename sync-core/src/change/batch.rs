@@ -253,4 +253,24 @@ mod tests {
             Some(CodecError::OutOfOrder(0))
         );
     }
+
+    #[test]
+    fn a_writer_says_how_many_changes_and_bytes_it_has() {
+        let mut writer = BatchWriter::default();
+        assert_eq!(
+            (writer.count(), writer.len(), writer.is_empty()),
+            (0, 0, true)
+        );
+        let part = Part {
+            class: PartClass::OPEN,
+            salt: None,
+            bytes: b"{}",
+        };
+        for count in 1..=3 {
+            writer.push(b"header", &[part]);
+            // A header takes 7 bytes, its parts 5: their count, class, length and content.
+            assert_eq!((writer.count(), writer.len()), (count, 12 * count));
+        }
+        assert_eq!(writer.finish().len(), 36);
+    }
 }

@@ -94,3 +94,19 @@ pub fn change_hash(
     }
     Hash(hasher.finalize().into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_is_taken_from_32_bytes_only_and_printed_in_hexadecimal() {
+        let bytes: [u8; 32] = std::array::from_fn(|index| index as u8);
+        assert_eq!(Hash::from_slice(&bytes), Some(Hash(bytes)));
+        assert_eq!(Hash::from_slice(&bytes[1..]), None);
+        assert_eq!(Hash::from_slice(&[]), None);
+        let text = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+        assert_eq!(Hash(bytes).to_string(), text);
+        assert_eq!(format!("{:?}", Hash(bytes)), format!("Hash({text})"));
+    }
+}

@@ -347,4 +347,52 @@ mod tests {
         bytes.extend(later.finish());
         assert_eq!(Header::decode(&bytes), Ok(full()));
     }
+
+    #[test]
+    fn every_source_keeps_its_code() {
+        let sources = [
+            (Source::Telephone, 1),
+            (Source::Paper, 2),
+            (Source::Message, 3),
+            (Source::Leader, 4),
+        ];
+        for (source, code) in sources {
+            let mut header = full();
+            header.for_person = header.for_person.map(|whose| For { source, ..whose });
+            assert_eq!(Header::decode(&header.encode()).as_ref(), Ok(&header));
+            assert_eq!(
+                (source as u64, Source::from_code(code)),
+                (code, Some(source))
+            );
+        }
+        assert_eq!((Source::from_code(0), Source::from_code(5)), (None, None));
+    }
+
+    #[test]
+    fn an_intents_name_has_1_to_64_small_letters_dots_and_underscores() {
+        let longest = "a".repeat(64);
+        for (name, fits) in [
+            ("a", true),
+            ("patrol.check_in", true),
+            (longest.as_str(), true),
+            ("", false),
+            (&"a".repeat(65), false),
+            (&"a".repeat(66), false),
+            ("report.Create", false),
+            ("report create", false),
+            ("report.create2", false),
+            ("上报", false),
+        ] {
+            let header = Header {
+                intent: name.into(),
+                ..full()
+            };
+            let expected = if fits {
+                Ok(header.clone())
+            } else {
+                Err(CodecError::BadField(tag::INTENT))
+            };
+            assert_eq!(Header::decode(&header.encode()), expected, "{name}");
+        }
+    }
 }

@@ -103,4 +103,20 @@ mod tests {
         identity[0] = 1;
         assert!(VerifyingKey::from_bytes(&identity).is_none());
     }
+
+    #[test]
+    fn a_private_key_prints_nothing_of_itself_and_the_others_four_bytes() {
+        let key = SigningKey::from_seed(&[7; 32]);
+        assert_eq!(format!("{key:?}"), "SigningKey(..)");
+        let public = key.verifying_key();
+        let bytes = public.to_bytes();
+        assert_eq!(
+            format!("{public:?}"),
+            format!("VerifyingKey({:?})", &bytes[..4])
+        );
+        assert_eq!(
+            format!("{:?}", Signature([9; 64])),
+            "Signature([9, 9, 9, 9]..)"
+        );
+    }
 }

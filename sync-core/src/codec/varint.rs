@@ -78,4 +78,18 @@ mod tests {
         assert_eq!(take_varint(&mut &[0x80][..]), Err(CodecError::Truncated));
         assert_eq!(take_varint(&mut &[][..]), Err(CodecError::Truncated));
     }
+
+    #[test]
+    fn the_tenth_byte_has_room_for_one_bit() {
+        for (last, expected) in [
+            (0, Err(CodecError::BadInteger)),
+            (1, Ok(u64::MAX)),
+            (2, Err(CodecError::BadInteger)),
+            (0x7f, Err(CodecError::BadInteger)),
+        ] {
+            let mut bytes = [0xff; 10];
+            bytes[9] = last;
+            assert_eq!(take_varint(&mut &bytes[..]), expected, "{last}");
+        }
+    }
 }

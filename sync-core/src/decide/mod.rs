@@ -7,6 +7,8 @@ mod admission;
 pub mod guards;
 mod prepare;
 mod rights;
+#[cfg(test)]
+mod tests;
 
 pub use admission::{Context, Decision, admit};
 pub use prepare::{Prepared, SealedPart, prepare};

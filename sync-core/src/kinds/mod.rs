@@ -258,4 +258,17 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn a_kind_is_found_by_its_code_and_by_its_name() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_code(kind as u64), Some(kind));
+            assert_eq!(Kind::from_text(kind.as_str()), Some(kind));
+        }
+        assert_eq!((Kind::from_code(99), Kind::from_text("")), (None, None));
+        // An older program knows what it knew; no program knows what comes later.
+        assert_eq!(KnownIntents::up_to(0).version(), 0);
+        assert_eq!(KnownIntents::up_to(VERSION + 7), KnownIntents::ALL);
+        assert_eq!(KnownIntents(3).version(), 3);
+    }
 }

@@ -8,6 +8,8 @@ mod event;
 mod fold;
 mod stamp;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use event::{Act, Event};
 pub use fold::fold;

@@ -191,4 +191,11 @@ mod tests {
             .seen_from(place(1, 460))
         );
     }
+
+    #[test]
+    fn what_is_no_stamp_is_told_what_one_is() {
+        let error = serde_json::from_str::<Stamp>("{}").expect_err("no array");
+        let text = error.to_string();
+        assert!(text.contains("expected at most nine integers"), "{text}");
+    }
 }

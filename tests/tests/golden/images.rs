@@ -1,6 +1,6 @@
 //! Images of records: just made, worked on, taken back in after a restore, of no known kind.
 
-use crate::chain::{NOON_MS, REPORT, header, place};
+use super::chain::{NOON_MS, REPORT, header, place};
 use sync_core::ids::{PersonId, ReplicaNo, Seq};
 use sync_core::kinds;
 use sync_core::merge::{Event, Stamp, fold};

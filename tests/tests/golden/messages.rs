@@ -1,10 +1,10 @@
 //! The golden files of bytes: headers, batches, requests, answers and their pieces.
 
-use crate::chain::{
+use super::chain::{
     DISTRICT, Golden, NOON_MS, PATROL, RECEIVED_MS, REPLICA, REPORT, bare_with_record_need, batch,
     chain, chain_hashes, full_header, header, place, replica_key, server_key,
 };
-use crate::images::{image_created, image_restored, image_unknown, image_worked_on};
+use super::images::{image_created, image_restored, image_unknown, image_worked_on};
 use sync_core::change::{Hash, Signature, SigningKey};
 use sync_core::digest::SetDigest;
 use sync_core::directory::{Directory, DirectoryChange, Grant, Unit};

@@ -1,9 +1,9 @@
 //! The golden files of text: keys, both hash chains and the proofs of enrolment.
 
-use crate::chain::{
+use super::chain::{
     DISTRICT, OTHER_REPLICA, RECEIVED_MS, REPLICA, chain, chain_hashes, replica_key, server_key,
 };
-use crate::messages::quarantined;
+use super::messages::quarantined;
 use serde_json::{Value, json};
 use sync_core::change::{Hash, SigningKey};
 use sync_core::entry::{Admission, EntryKind, Ruling, RulingKind, chained_body, log_hash};

@@ -1,7 +1,7 @@
 //! Admission: no clock leaves the interval, reaches below what was seen or blocks anything; a step is applied only by one
 //! who saw the last; the verdict says what the state then shows.
 
-use crate::scenario::{acts, begin, form, play, record};
+use super::scenario::{acts, begin, form, play, record};
 use proptest::prelude::*;
 use sync_core::change::Needs;
 use sync_core::ids::ReplicaNo;
@@ -9,7 +9,7 @@ use sync_core::verdict::{Marks, ProblemCode, Verdict};
 use tests::small_log::{Form, record_id};
 
 proptest! {
-    #![proptest_config(crate::cases(192))]
+    #![proptest_config(super::cases(192))]
 
     #[test]
     fn no_clock_leaves_the_interval(clocks in proptest::collection::vec((1u32..=4, any::<i64>(), 0i64..1_000_000, 0u64..9), 1..12)) {

@@ -1,7 +1,7 @@
 //! Order of arrival: it matters only where transitions of one record compete. Replicas that worked apart meet the server in
 //! every order; what people read is the same.
 
-use crate::scenario::{FIELDS, STEPS, amendment, begin, form, json_of, record};
+use super::scenario::{FIELDS, STEPS, amendment, begin, form, json_of, record};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -111,7 +111,7 @@ fn read(state: &RecordState) -> (Values, BTreeSet<String>) {
 }
 
 proptest! {
-    #![proptest_config(crate::cases(192))]
+    #![proptest_config(super::cases(192))]
 
     #[test]
     fn amendments_and_elements_read_the_same_whatever_arrives_first(

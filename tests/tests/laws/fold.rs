@@ -1,8 +1,8 @@
 //! The fold is pure and total: the same entries in any order, batching or repetition give the same bytes, what comes later
 //! never changes an earlier state, and an image is the state, bit by bit.
 
-use crate::oracle::{visible, visible_in, writes_of};
-use crate::scenario::{acts, play, record};
+use super::oracle::{visible, visible_in, writes_of};
+use super::scenario::{acts, play, record};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use sync_core::ids::{Epoch, LogPlace, PersonId, Pos, ReplicaNo, Seq, UnitId};
@@ -123,7 +123,7 @@ fn any_events() -> impl Strategy<Value = Vec<Event>> {
 }
 
 proptest! {
-    #![proptest_config(crate::cases(256))]
+    #![proptest_config(super::cases(256))]
 
     #[test]
     fn any_order_and_repetition_gives_the_same_bytes(acts in acts(24), picks: [Index; 12]) {

@@ -1,8 +1,8 @@
 //! After a restore: what the log lost is handed back in any order between replicas, stands where it first stood, and the
 //! records are what they were.
 
-use crate::oracle::{visible, visible_in, writes};
-use crate::scenario::{Act, Deed, acts, form, json_of, play, record};
+use super::oracle::{visible, visible_in, writes};
+use super::scenario::{Act, Deed, acts, form, json_of, play, record};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::collections::VecDeque;
@@ -72,7 +72,7 @@ fn last_state(log: &SmallLog) -> &RecordState {
 }
 
 proptest! {
-    #![proptest_config(crate::cases(192))]
+    #![proptest_config(super::cases(192))]
 
     #[test]
     fn a_restored_log_that_gets_all_back_shows_what_it_showed(
@@ -94,7 +94,7 @@ proptest! {
     #[test]
     fn work_after_a_restore_stands_beside_what_it_had_not_seen(
         acts in plain_acts(), keep: Index,
-        picks in proptest::collection::vec((any::<Index>(), any::<bool>(), 1u32..=4, crate::scenario::amendment(), any::<Index>()), 24),
+        picks in proptest::collection::vec((any::<Index>(), any::<bool>(), 1u32..=4, super::scenario::amendment(), any::<Index>()), 24),
     ) {
         let mut log = play(&acts);
         let old_head = log.head();

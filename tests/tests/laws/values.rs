@@ -1,8 +1,8 @@
 //! Registers: what is visible is exactly what the written rule says, at every place; nothing is lost, nothing that was seen
 //! comes back on top.
 
-use crate::oracle::{visible, visible_in, writes};
-use crate::scenario::{acts, amendment, begin, form, json_of, play, record};
+use super::oracle::{visible, visible_in, writes};
+use super::scenario::{acts, amendment, begin, form, json_of, play, record};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use sync_core::change::Needs;
@@ -12,7 +12,7 @@ use sync_core::verdict::Verdict;
 use tests::small_log::{Form, record_id};
 
 proptest! {
-    #![proptest_config(crate::cases(192))]
+    #![proptest_config(super::cases(192))]
 
     #[test]
     fn every_state_shows_what_the_written_rule_says(acts in acts(24)) {
@@ -140,13 +140,13 @@ proptest! {
         prop_assert!(released.answer.verdict.is_in_force());
         let state = released.after.as_ref().expect("a state");
         for (field, _) in &late {
-            let name = crate::scenario::FIELDS[*field];
+            let name = super::scenario::FIELDS[*field];
             let own: Vec<_> = state.values(name).into_iter().filter(|(stamp, _)| stamp.replica == waits).collect();
             prop_assert_eq!(own.len(), 1, "{}", name);
             prop_assert_eq!(own[0].0.seq.0, 2, "{}", name);
         }
         for (field, value) in early.iter().filter(|(field, _)| !late.iter().any(|(other, _)| other == field)) {
-            let name = crate::scenario::FIELDS[*field];
+            let name = super::scenario::FIELDS[*field];
             let text = format!("\"value {value}\"");
             prop_assert!(state.values(name).iter().any(|(stamp, raw)| stamp.seq.0 == 1 && stamp.replica == waits && raw.get() == text));
         }
