@@ -57,7 +57,7 @@ stage "full disk" 60 ./tests/check-full-disk.sh
 stage "demo day" 90 ./tests/check-demo.sh
 stage "chaos" 90 ./tests/check-chaos.sh
 stage "simulator: build" 420 cargo build --release --locked -p tests --bin sim --bin sweep --features canaries
-stage "simulator: 950 worlds" 360 ./tests/check-sim.sh
+stage "simulator: 2,000 worlds" 360 ./tests/check-sim.sh
 stage "simulator: canaries" 90 ./tests/check-canaries.sh 300 \
     ack_before_commit receipt_before_durability cursor_off_by_one wipe_takes_unsent unseen_values_replaced guards_ignored
 stage "crash sweep" 90 "${CARGO_TARGET_DIR:-target}/release/sweep" --damages 8 --stride 2

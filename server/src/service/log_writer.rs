@@ -414,11 +414,16 @@ impl<'a> LogWriter<'a> {
         if is_ours {
             return Ok(());
         }
-        let next = next_epoch(epoch.max(shown.epoch));
+        self.begin_anew(shown.epoch, now_ms)
+    }
+
+    /// Begins the epoch after the present one and one that a replica has seen, since the log was rolled back.
+    pub(super) fn begin_anew(&mut self, seen: Epoch, now_ms: i64) -> Result<(), StoreError> {
+        let epoch = self.epoch();
+        let next = next_epoch(epoch.max(seen));
         let start = self.state.head.0;
         tracing::error!(
-            shown_epoch = shown.epoch.0,
-            shown_pos = shown.pos.0,
+            seen_epoch = seen.0,
             epoch = epoch.0,
             pos = start.0,
             next_epoch = next.0,
@@ -429,6 +434,11 @@ impl<'a> LogWriter<'a> {
         self.state.facts.epochs.push((next, start));
         self.state.facts.anew = next;
         Ok(())
+    }
+
+    /// The present epoch.
+    pub(super) fn epoch(&self) -> Epoch {
+        self.state.facts.epoch().0
     }
 
     /// The least number that a new person may get. After a restore some numbers may belong to people whose entries were

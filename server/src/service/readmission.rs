@@ -29,7 +29,9 @@ impl District {
         certificate
     }
 
-    /// Enters the replica of a request again, on the word that this server gave it in an earlier epoch.
+    /// Enters the replica of a request again, on the word that this server gave it. A word of the present epoch or of a later
+    /// one shows that the log was rolled back without anybody saying so: only the server gives it, and only after the
+    /// enrolment is in the log. Then a new epoch begins first, as after a head that shows the same.
     ///
     /// # Errors
     /// No such word, a request that the replica did not sign, a person that the restored log does not have, storage's own.
@@ -42,9 +44,7 @@ impl District {
             .directory
             .server_key(&certificate.key_id)
             .is_some_and(|key| certificate.is_signed_by(self.id(), key));
-        let fits = certificate.replica == body.request.replica
-            && certificate.epoch < state.facts.epoch().0;
-        if !is_ours || !fits {
+        if !is_ours || certificate.replica != body.request.replica {
             return Err(ServiceError::ReplicaUnknown);
         }
         if !body.is_signed_by(&certificate.key) {
@@ -68,6 +68,9 @@ impl LogWriter<'_> {
         let directory = self.directory();
         if directory.replica_by_id(certificate.replica).is_some() {
             return Ok(());
+        }
+        if certificate.epoch >= self.epoch() {
+            self.begin_anew(certificate.epoch, now_ms)?;
         }
         // Its number may be another replica's by now. Only the log and the answers use it, and both tell the new one.
         let no = if directory.replica(certificate.replica_no).is_none() {

@@ -222,6 +222,12 @@ fn take_in(
     work.touched.extend(answered);
     epoch::offer_again_above(work, response)?;
     work.meta.safe_seq = response.safe_seq;
+    if matches!(response.status, Status::Ok) && epoch::lacks_what_was_lost(work, response)? {
+        work.meta.condition = Condition::Forked;
+        work.applied.forked = true;
+        work.finish(false)?;
+        return Ok(());
+    }
     let pages = matches!(response.status, Status::Ok);
     if pages {
         take_page(work, response, facts)?;
@@ -232,7 +238,7 @@ fn take_in(
     if is_current {
         compare(work, response)?;
     }
-    overlay::forget_safe(work.connection, work.identity, &work.meta, &now)?;
+    overlay::forget_safe(work.connection, work.identity, &work.meta)?;
     Ok(())
 }
 

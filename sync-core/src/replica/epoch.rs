@@ -76,7 +76,7 @@ pub(super) fn offer_again_above(
     }
     let mut statement = work.connection.prepare_cached(
         "UPDATE own SET again = 1, settled = 0 WHERE chain = ?1 AND seq > ?2 AND answer IS NOT NULL AND again = 0
-         RETURNING record",
+            AND header IS NOT NULL RETURNING record",
     )?;
     let mut rows = statement.query(params![work.identity.chain, response.mark.0 as i64])?;
     while let Some(row) = rows.next()? {
@@ -85,4 +85,22 @@ pub(super) fn offer_again_above(
         work.with_overlay.insert(record);
     }
     Ok(())
+}
+
+/// Whether a change above the server's mark has left this phone: it was safe, and a copy from before the one that made it
+/// so was put back. The chain cannot be offered again across that gap, and what comes after it must not wait for ever:
+/// the phone goes on under a new name, as after a fork.
+pub(super) fn lacks_what_was_lost(
+    work: &Work<'_>,
+    response: &SyncResponse,
+) -> Result<bool, ApplyError> {
+    Ok(work
+        .connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM own WHERE chain = ?1 AND seq > ?2 AND header IS NULL)",
+        )?
+        .query_row(
+            params![work.identity.chain, response.mark.0 as i64],
+            |row| row.get(0),
+        )?)
 }

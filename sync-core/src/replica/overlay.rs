@@ -14,7 +14,6 @@ use crate::kinds::{self, Shape};
 use crate::limits;
 use crate::merge::{Act, Event, RecordState, Stamp};
 use crate::payload::Payload;
-use crate::time::Evidence;
 use crate::words::Standing;
 use rusqlite::{Connection, params};
 
@@ -217,25 +216,24 @@ fn has_arrived(
             .is_some_and(|place| place <= meta.cursor_place()))
 }
 
-/// Forgets the bytes of own changes that are safe, part of the record's image and so old that no backup from before them
-/// will be put back any more; seq, hash and receipt stay for good.
+/// Forgets the bytes of own changes that are safe, part of the record's image and received so long ago, by the server's
+/// clock, that no backup from before them will be put back any more; seq, hash and receipt stay for good.
 pub(super) fn forget_safe(
     connection: &Connection,
     identity: &Identity,
     meta: &Meta,
-    now: &Evidence,
 ) -> Result<(), rusqlite::Error> {
-    let made_before_ms = now.wall_ms.saturating_sub(limits::OWN_KEPT_MS);
-    let parameters = params![identity.chain, meta.safe_seq.0 as i64, made_before_ms];
+    let received_before_ms = meta.contact_ms.saturating_sub(limits::OWN_KEPT_MS);
+    let parameters = params![identity.chain, meta.safe_seq.0 as i64, received_before_ms];
     connection
         .prepare_cached(
             "DELETE FROM own_part WHERE local IN (SELECT local FROM own WHERE chain = ?1 AND seq <= ?2
-                AND made_ms < ?3 AND settled = 1 AND again = 0 AND standing IN (2, 3, 8) AND header IS NOT NULL)",
+                AND coalesce(received_ms, made_ms) < ?3 AND settled = 1 AND again = 0 AND standing IN (2, 3, 8) AND header IS NOT NULL)",
         )?
         .execute(parameters)?;
     connection
         .prepare_cached(
-            "UPDATE own SET header = NULL, open = NULL WHERE chain = ?1 AND seq <= ?2 AND made_ms < ?3 AND settled = 1 AND again = 0
+            "UPDATE own SET header = NULL, open = NULL WHERE chain = ?1 AND seq <= ?2 AND coalesce(received_ms, made_ms) < ?3 AND settled = 1 AND again = 0
                 AND standing IN (2, 3, 8) AND header IS NOT NULL",
         )?
         .execute(parameters)?;

@@ -130,7 +130,7 @@ fn store_answer(
         .expect("BUG: a receipt answers its whole range");
     connection
         .prepare_cached(
-            "UPDATE own SET answer = ?3, place_epoch = ?4, place_pos = ?5, time_ms = ?6, again = 0
+            "UPDATE own SET answer = ?3, place_epoch = ?4, place_pos = ?5, time_ms = ?6, received_ms = ?7, again = 0
              WHERE chain = ?1 AND seq = ?2",
         )?
         .execute(params![
@@ -141,6 +141,7 @@ fn store_answer(
             meta.epoch.0,
             pos.0 as i64,
             time_ms,
+            receipt.received_ms,
         ])?;
     let own = Own::select(
         connection,

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 /// One step a version, forward only. A step that was shipped is never altered.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 const VERSION_1: &str = "
 CREATE TABLE meta (
@@ -147,6 +147,9 @@ ALTER TABLE own ADD COLUMN released_answer BLOB;
 ALTER TABLE identity ADD COLUMN certificate BLOB;
 ALTER TABLE server_key ADD COLUMN no INTEGER NOT NULL DEFAULT 1;
 ";
+
+/// When the server received an own change, by its clock.
+const VERSION_3: &str = "ALTER TABLE own ADD COLUMN received_ms INTEGER;";
 
 /// Prepares a connection and brings its tables to the present version; a new file gets them all.
 ///

@@ -16,6 +16,7 @@ impl World {
             .district()
             .map(|district| district.state().head.0);
         let wall_ms = self.server.clock.wall_ms();
+        self.note_certificate(bytes);
         let delivered = self.server.deliver(bytes);
         let asked = self.asked(bytes, wall_ms, &delivered);
         self.judge(asked.into_iter().collect());
@@ -71,6 +72,9 @@ impl World {
             self.mark("group_of_batches");
         }
         let wall_ms = self.server.clock.wall_ms();
+        for bytes in &requests {
+            self.note_certificate(bytes);
+        }
         let answers = self.server.deliver_together(&requests);
         let asked = requests
             .iter()

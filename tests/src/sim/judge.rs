@@ -30,6 +30,8 @@ pub struct Asked {
 #[derive(Clone)]
 pub struct Judge {
     oracle: AdmissionOracle,
+    /// When each replica that has shown a certificate was enrolled.
+    certified: BTreeMap<[u8; 16], i64>,
 }
 
 impl Judge {
@@ -48,7 +50,10 @@ impl Judge {
             };
             oracle.directory(&body, received_ms);
         }
-        Self { oracle }
+        Self {
+            oracle,
+            certified: BTreeMap::new(),
+        }
     }
 }
 
@@ -84,18 +89,6 @@ fn difference(prediction: &Prediction, before: u64, rows: &[Row]) -> Option<Stri
     None
 }
 
-/// When each replica that shows a certificate was enrolled. Several requests may share a commit, and those that are let in
-/// again come before all their changes.
-fn certified(asked: &[Asked]) -> BTreeMap<[u8; 16], i64> {
-    let bodies = asked
-        .iter()
-        .filter_map(|asked| RequestBody::read(&asked.bytes).ok());
-    bodies
-        .filter_map(|body| EnrolmentCertificate::decode(&body.request.certificate).ok())
-        .map(|certificate| (*certificate.replica.as_bytes(), certificate.received_ms))
-        .collect()
-}
-
 fn described(row: &Row) -> String {
     match row {
         Row::Change(row) => {
@@ -123,6 +116,27 @@ fn described(row: &Row) -> String {
 }
 
 impl World {
+    /// A certificate that is on its way to the server with a request. A request that is refused for something else may
+    /// have its replica let in again all the same.
+    pub(super) fn note_certificate(&mut self, bytes: &[u8]) {
+        let Some(district) = self.server.district() else {
+            return;
+        };
+        let certificate = RequestBody::read(bytes)
+            .ok()
+            .and_then(|body| EnrolmentCertificate::decode(&body.request.certificate).ok());
+        let Some(certificate) = certificate else {
+            return;
+        };
+        let state = district.state();
+        let key = state.directory.server_key(&certificate.key_id);
+        if key.is_some_and(|key| certificate.is_signed_by(district.id(), key)) {
+            let replica = *certificate.replica.as_bytes();
+            let received_ms = certificate.received_ms;
+            self.judge.certified.insert(replica, received_ms);
+        }
+    }
+
     /// Requests that the server has taken, or may have: the model takes them too, and both must say the same.
     pub(super) fn judge(&mut self, asked: Vec<Asked>) {
         self.unjudged.extend(asked);
@@ -136,9 +150,8 @@ impl World {
         };
         let mut rows = &rows[..];
         let unjudged = std::mem::take(&mut self.unjudged);
-        let certified = certified(&unjudged);
         for asked in &unjudged {
-            self.judge_request(asked, &certified, &mut rows);
+            self.judge_request(asked, &mut rows);
         }
         self.judge_epochs();
         self.judge_learning(&mut rows);
@@ -148,7 +161,7 @@ impl World {
                 self.judge_items(*body.request.replica.as_bytes(), response);
             }
         }
-        self.judge_office(&mut rows, &certified);
+        self.judge_office(&mut rows);
         if let Some(row) = rows.first() {
             self.violation(format!("no model was told of {row:?}"));
         }
@@ -223,14 +236,16 @@ impl World {
     }
 
     /// Directory entries and rulings that come next in the log.
-    fn judge_office(&mut self, rows: &mut &[Row], certified: &BTreeMap<[u8; 16], i64>) {
+    fn judge_office(&mut self, rows: &mut &[Row]) {
         while let Some((row, rest)) = rows.split_first() {
+            // A certificate may show a roll-back before its replica is let in again.
+            self.judge_epochs();
             match row {
                 Row::Directory(_, received_ms, body) => {
                     let name = body["replica"].as_str().map(uuid::Uuid::parse_str);
                     let enrolled_ms = name
                         .and_then(Result::ok)
-                        .and_then(|name| certified.get(name.as_bytes()));
+                        .and_then(|name| self.judge.certified.get(name.as_bytes()));
                     let first_ms = enrolled_ms.map_or(*received_ms, |ms| *ms.min(received_ms));
                     self.judge.oracle.readmit(body, *received_ms, first_ms);
                     *rows = rest;
@@ -287,12 +302,7 @@ impl World {
         true
     }
 
-    fn judge_request(
-        &mut self,
-        asked: &Asked,
-        certified: &BTreeMap<[u8; 16], i64>,
-        rows: &mut &[Row],
-    ) {
+    fn judge_request(&mut self, asked: &Asked, rows: &mut &[Row]) {
         let Some(district) = self.server.district() else {
             return;
         };
@@ -300,7 +310,7 @@ impl World {
             return;
         };
         let request = &body.request;
-        self.judge_office(rows, certified);
+        self.judge_office(rows);
         self.judge_epochs();
         let received_ms = match &asked.response {
             Some(response) => response.received_ms,

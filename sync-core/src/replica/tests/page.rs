@@ -307,10 +307,48 @@ fn what_is_safe_and_in_the_image_is_forgotten_after_a_month_and_hashes_stay() {
         (1, 1),
         "an older backup may still be put back"
     );
-    let much_later = evidence(server.now_ms + crate::limits::OWN_KEPT_MS + 60_000);
+    let later_ms = crate::limits::OWN_KEPT_MS + 60_000;
+    let ahead = evidence(server.now_ms + later_ms);
     phone
-        .apply_response(&response, &facts, much_later)
+        .apply_response(&response, &facts, ahead)
         .expect("taken");
+    assert_eq!(
+        whole(&phone),
+        (1, 1),
+        "a month by the phone's own clock is none"
+    );
+    response.received_ms += later_ms;
+    phone.apply_response(&response, &facts, now).expect("taken");
     assert_eq!(whole(&phone), (0, 1));
     assert_eq!(title(&phone, record_id(2)).as_deref(), Some("first"));
+}
+
+#[test]
+fn a_phone_that_let_go_of_what_a_restored_server_lacks_goes_on_under_a_new_name() {
+    let (mut server, mut phone, mut response, facts) = answered();
+    let now = evidence(server.now_ms);
+    response.safe_seq = Seq(1);
+    phone.apply_response(&response, &facts, now).expect("taken");
+    response.received_ms += crate::limits::OWN_KEPT_MS + 60_000;
+    phone.apply_response(&response, &facts, now).expect("taken");
+    make(
+        &server,
+        &mut phone,
+        record_id(2),
+        "report.comment",
+        r#"{"text":"later"}"#,
+    );
+    let mut older = FakeServer::new();
+    older.phone(2);
+    older.phone(1);
+    server.restore(&older);
+    meet(&mut server, &mut phone);
+    assert_eq!(phone.condition().expect("condition"), Condition::Forked);
+    let plan = phone.fork_plan().expect("plan");
+    assert_eq!((plan.received, plan.repeats), (Seq(1), 1));
+    let counts = phone.counts().expect("counts");
+    assert_eq!(
+        counts.waiting, 1,
+        "the comment waits, nothing else ever will"
+    );
 }
