@@ -259,6 +259,26 @@ fn a_server_rolled_back_without_a_word_is_found_out_by_what_a_phone_has_seen() {
     assert_verifies(&snapshot);
 }
 
+#[test]
+fn a_phone_that_enrolled_after_the_snapshot_tells_of_the_roll_back_by_its_certificate() {
+    let (data, outside) = (DataDirectory::with_worker(), place());
+    let snapshot = outside.path().join("snapshot");
+    data.serve(None).stop();
+    copy_all(data.path(), &snapshot);
+    let serving = data.serve(None);
+    let mut phones = [Phone::enrol(&serving.url, &data.code(), outside.path())];
+    phones[0].report("快照之后");
+    phones[0].sync(&serving.url).expect("sync");
+    let seen = phones[0].replica.epoch().expect("epoch");
+    serving.stop();
+    // Nobody else has seen what the snapshot lacks, and the server does not know this phone.
+    let serving = Serving::start(&snapshot, &[], None);
+    converge(&mut phones, &serving.url, 1);
+    assert!(phones[0].replica.epoch().expect("epoch") > seen);
+    serving.stop();
+    assert_verifies(&snapshot);
+}
+
 fn copy_all(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a directory");
     for entry in std::fs::read_dir(from).expect("a directory") {

@@ -147,8 +147,12 @@ impl Phone {
                         .map_err(|error| format!("{error:?}"))?;
                 }
                 Err(error) => {
+                    let failure = match error {
+                        ureq::Error::StatusCode(401) => Failure::UnknownReplica,
+                        _ => Failure::Network,
+                    };
                     self.session
-                        .on_failure(request.request_no, Failure::Network, None, now(), 0);
+                        .on_failure(request.request_no, failure, None, now(), 0);
                     return Err(error.to_string());
                 }
             }

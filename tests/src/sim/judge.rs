@@ -8,7 +8,7 @@ use crate::oracle::arrival::{Answered, Ruled, Status};
 use crate::oracle::log::{self, Row};
 use crate::oracle::{AdmissionOracle, Arrival, FoldOracle, Prediction, image};
 use server::service::ServiceError;
-use server::store::sqlite::DistrictRead;
+use server::store::sqlite::{Contact, DistrictRead};
 use std::collections::BTreeMap;
 use sync_core::change::Header;
 use sync_core::kinds::KnownIntents;
@@ -372,7 +372,13 @@ impl World {
             let no = district.state().directory.replica_by_id(name)?.no;
             let read = || district.read_here(|read| Ok(read.find_replica(no)?));
             let row = self.server.node.without_faults(read).ok()??;
-            (row.last_seen_ms >= arrival.received_ms).then_some(row.last_seen_ms)
+            // Of contacts at or below the mark the row keeps one, under the mark.
+            let head = arrival.head.0.max(row.mark.0);
+            let is_it = |contact: &&Contact| {
+                contact.head.0 == head && contact.received_ms >= arrival.received_ms
+            };
+            let contact = row.contacts.iter().find(is_it)?;
+            Some(contact.received_ms)
         })
     }
 
