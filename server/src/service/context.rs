@@ -7,7 +7,7 @@ use crate::store::sqlite::{
 };
 use std::collections::BTreeSet;
 use sync_core::canary::{Canary, is_awake};
-use sync_core::change::{ChangeId, FramedChange, Header, Needs, Part, PartClass};
+use sync_core::change::{ChangeId, FramedChange, Hash, Header, Needs, Part, PartClass};
 use sync_core::decide::{Context, Decision, Prepared, admit, prepare};
 use sync_core::directory::{Directory, Replica};
 use sync_core::documents::Documents;
@@ -155,7 +155,8 @@ impl LogView<'_> {
             let contact_ms = self.contact_ms(header, replica, change.seq, batch.contacts);
             context.interval.earliest_ms = contact_ms.max(self.base_received_ms(header.base)?);
             context.needs_in_force = self.needs_in_force(header)?;
-            context.origin_admitted = self.origin_admitted(header, again.map(|again| again.pos))?;
+            context.origin_admitted =
+                self.is_in_log(header, change.hash, again.map(|again| again.pos))?;
             if let Some(repairs) = header.repairs {
                 let repaired = self.find_repairable(repairs, replica)?;
                 context.repairs_quarantined = repaired.is_some();
@@ -263,22 +264,23 @@ impl LogView<'_> {
         }
     }
 
-    /// Whether the change that this one repeats is in the log: under its own name, or repeated before. A change that is
-    /// looked at again is not its own repeat.
-    fn origin_admitted(&self, header: &Header, own: Option<Pos>) -> Result<bool, StoreError> {
-        let Some(origin) = header.origin.filter(|_| !is_awake(Canary::OriginForgotten)) else {
+    /// Whether a change is in the log already under another name: the one that it repeats, under its own name or repeated
+    /// before; or itself, since a copy of the phone came first and repeated it. A change that is looked at again is not
+    /// its own repeat.
+    fn is_in_log(&self, header: &Header, hash: Hash, own: Option<Pos>) -> Result<bool, StoreError> {
+        if is_awake(Canary::OriginForgotten) {
             return Ok(false);
-        };
-        if self
-            .read
-            .find_origin(origin.hash)?
-            .is_some_and(|pos| pos <= self.head && Some(pos) != own)
-        {
+        }
+        let first_hash = header.origin.map_or(hash, |origin| origin.hash);
+        let repeated = self.read.find_origin(first_hash)?;
+        if repeated.is_some_and(|pos| pos <= self.head && Some(pos) != own) {
             return Ok(true);
         }
-        Ok(self
-            .find_change(origin.change)?
-            .is_some_and(|entry| entry.hash == origin.hash))
+        let Some(origin) = header.origin else {
+            return Ok(false);
+        };
+        let first = self.find_change(origin.change)?;
+        Ok(first.is_some_and(|entry| entry.hash == origin.hash))
     }
 
     /// Where a change stands before the next place: as the newest ruling about it left it, or as it was first answered.

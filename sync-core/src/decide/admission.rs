@@ -37,7 +37,7 @@ pub struct Context<'a> {
     pub place: LogPlace,
     /// Whether what it needs is in force; true when it needs nothing.
     pub needs_in_force: bool,
-    /// Whether the change that it repeats from a forked branch is in the log already.
+    /// Whether the change that it repeats from a forked branch is in the log already, or it was itself repeated before.
     pub origin_admitted: bool,
     /// Whether the change that it says it repairs is a quarantined one of the same author; true when it repairs none.
     pub repairs_quarantined: bool,

@@ -364,15 +364,18 @@ impl AdmissionOracle {
         let written = row.change.written.as_ref();
         let record = written.and_then(|written| self.records.get(&written.record));
         let origin = written.and_then(|written| written.origin);
-        let is_repeat = origin.is_some_and(|(change, hash)| {
-            let has_hash = |kept: &Kept| kept.row.change.hash == hash;
-            // A held change that is looked at again is not its own repeat.
-            let was_repeated = self
-                .repeated
-                .get(&hash)
-                .is_some_and(|pos| Some(*pos) != again);
-            was_repeated || self.find(change).is_some_and(has_hash)
-        });
+        // A held change that is looked at again is not its own repeat.
+        let was_repeated = |hash: [u8; 32]| {
+            let first = self.repeated.get(&hash);
+            first.is_some_and(|pos| Some(*pos) != again)
+        };
+        let is_repeat = match origin {
+            Some((change, hash)) => {
+                let has_hash = |kept: &Kept| kept.row.change.hash == hash;
+                was_repeated(hash) || self.find(change).is_some_and(has_hash)
+            }
+            None => written.is_some() && was_repeated(row.change.hash),
+        };
         let id = self.people.replica_id(row.replica);
         let revoked_ms = id
             .and_then(|id| self.people.replica(id))
