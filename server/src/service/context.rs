@@ -117,9 +117,11 @@ pub struct BatchEvidence<'a> {
 }
 
 impl LogView<'_> {
-    /// Reads a stored change with what the server knows at the next place.
+    /// Reads a stored change with what the server knows at the next place, or at the change's own when that is later: a
+    /// record that was made since is looked at to see that it was not there before.
     pub fn prepare_again(&self, entry: &EntryRow) -> Prepared {
-        prepare_again(entry, self.facts.known_at(self.head.next()))
+        let pos = self.head.next().max(entry.pos);
+        prepare_again(entry, self.facts.known_at(pos))
     }
 
     /// Decides a change at the next place.
