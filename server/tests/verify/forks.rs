@@ -103,6 +103,34 @@ fn a_fork_reaches_back_no_further_than_the_name_that_it_gives_up() {
 }
 
 #[test]
+fn what_a_copy_of_the_phone_repeated_first_has_no_second_effect_under_its_own_name() {
+    let Day {
+        world,
+        mut anna,
+        grid,
+        ..
+    } = Day::new();
+    let backup = world.copy();
+    anna.create(&world, world.new_record(), grid, "三部手机都有");
+    let (mut first, mut second) = (anna.cloned(), anna.cloned());
+    anna.create(&world, world.new_record(), grid, "原机的");
+    anna.sync(&world);
+    first.create(&world, world.new_record(), grid, "第一部克隆机的");
+    first.sync(&world);
+    let world = world.put_back(&backup);
+    first.continue_fork(&world);
+    first.sync(&world);
+    // It has no receipt for the change, so it brings it as a new one.
+    second.sync(&world);
+    let brought = entry(&world, world.last_pos(second.no()));
+    assert_eq!(brought.first_place, None);
+    assert_eq!(brought.answer.verdict, Verdict::Accepted);
+    assert_eq!(brought.answer.marks, Marks::REPEAT);
+    let report = world.verify();
+    assert!(report.is_ok(), "{:#?}", report.faults);
+}
+
+#[test]
 fn a_log_whose_fork_says_other_than_when_it_was_is_found_out() {
     let mut parted = Parted::new();
     parted.repeat();

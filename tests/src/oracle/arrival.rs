@@ -105,6 +105,19 @@ pub struct Prediction {
     pub rulings: Vec<Ruled>,
 }
 
+impl Prediction {
+    /// Of something that brings rulings and takes no changes.
+    pub fn of_rulings(rulings: Vec<Ruled>) -> Self {
+        Self {
+            status: Status::Ok,
+            mark: 0,
+            duplicates: 0,
+            answers: Vec::new(),
+            rulings,
+        }
+    }
+}
+
 /// A change cut out of a batch.
 fn change(framed: &sync_core::change::FramedChange<'_>, seq: u64, hash: Hash) -> Change {
     let header = Header::decode(framed.header)

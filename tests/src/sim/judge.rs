@@ -198,13 +198,7 @@ impl World {
         if !rulings.is_empty() {
             self.mark("server_learned");
         }
-        let prediction = Prediction {
-            status: Status::Ok,
-            mark: 0,
-            duplicates: 0,
-            answers: Vec::new(),
-            rulings,
-        };
+        let prediction = Prediction::of_rulings(rulings);
         self.judge_rows(&prediction, before, rows, "what a newer server learned");
     }
 
@@ -259,13 +253,7 @@ impl World {
                         self.violation(format!("the model refuses the ruling {ruling:?}"));
                         return;
                     };
-                    let prediction = Prediction {
-                        status: Status::Ok,
-                        mark: 0,
-                        duplicates: 0,
-                        answers: Vec::new(),
-                        rulings,
-                    };
+                    let prediction = Prediction::of_rulings(rulings);
                     if !self.judge_rows(&prediction, before, rows, "a ruling") {
                         return;
                     }
