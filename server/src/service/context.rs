@@ -35,6 +35,8 @@ pub struct LogView<'a> {
     pub open_range: Option<OpenRange>,
     /// What the range that is being taken repairs already, whose rulings follow at its end; `None` for readers.
     pub repaired: Option<&'a BTreeSet<Pos>>,
+    /// Whether any change may repeat a forked branch's; readers look for themselves.
+    pub has_origins: bool,
 }
 
 /// Where a change stands.
@@ -269,12 +271,20 @@ impl LogView<'_> {
     /// Whether a change is in the log already under another name: the one that it repeats, under its own name or repeated
     /// before; or itself, since a copy of the phone came first and repeated it. A change that is looked at again is not
     /// its own repeat.
-    fn is_in_log(&self, header: &Header, hash: Hash, own: Option<Pos>) -> Result<bool, StoreError> {
+    pub(super) fn is_in_log(
+        &self,
+        header: &Header,
+        hash: Hash,
+        own: Option<Pos>,
+    ) -> Result<bool, StoreError> {
         if is_awake(Canary::OriginForgotten) {
             return Ok(false);
         }
         let first_hash = header.origin.map_or(hash, |origin| origin.hash);
-        let repeated = self.read.find_origin(first_hash)?;
+        let repeated = match self.has_origins {
+            true => self.read.find_origin(first_hash)?,
+            false => None,
+        };
         if repeated.is_some_and(|pos| pos <= self.head && Some(pos) != own) {
             return Ok(true);
         }

@@ -413,6 +413,7 @@ impl District {
             head: state.head.0,
             open_range: None,
             repaired: None,
+            has_origins: true,
         }
     }
 

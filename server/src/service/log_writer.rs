@@ -48,6 +48,8 @@ pub struct WriterState {
     next_record_no: i64,
     buckets: BTreeMap<Bucket, SetDigest>,
     waits: BTreeSet<WaitKey>,
+    /// Whether any change repeats a forked branch's. Where nobody ever forked, none needs to be looked for.
+    has_origins: bool,
     /// The buckets that this group touched; the nudge after the commit names them.
     pub touched: BTreeSet<Bucket>,
     /// Whether this group changed the directory.
@@ -76,6 +78,7 @@ impl WriterState {
             next_record_no: write.last_record_no()? + 1,
             buckets: write.list_buckets()?.into_iter().collect(),
             waits: write.list_wait_keys()?.into_iter().collect(),
+            has_origins: write.has_origins()?,
             touched: BTreeSet::new(),
             directory_changed: false,
             pending_rulings: Vec::new(),
@@ -167,12 +170,20 @@ impl<'a> LogWriter<'a> {
             head: self.state.head.0,
             open_range: self.open_range,
             repaired: Some(&self.state.pending_repairs),
+            has_origins: self.state.has_origins,
         }
     }
 
     /// Names the range that is being taken, so that its later changes find its earlier ones; `None` ends it.
     pub(super) fn set_open_range(&mut self, range: Option<OpenRange>) {
         self.open_range = range;
+    }
+
+    /// A change that is in force repeats the one of a forked branch that has this hash.
+    pub(super) fn note_origin(&mut self, hash: Hash, pos: Pos) -> Result<(), StoreError> {
+        self.write.insert_origin(hash, pos)?;
+        self.state.has_origins = true;
+        Ok(())
     }
 
     pub(super) fn next_record_no(&mut self) -> i64 {

@@ -13,6 +13,7 @@ use sync_core::directory::Replica;
 use sync_core::entry::{Admission, EntryKind};
 use sync_core::ids::{LogPlace, PersonId, Pos, ReplicaNo, ScopeVersion, Seq};
 use sync_core::kinds::Kind;
+use sync_core::limits;
 use sync_core::merge::{Event, RecordState, Stamp};
 use sync_core::scope::Scope;
 use sync_core::verdict::{Answer, Marks, Verdict};
@@ -99,6 +100,7 @@ impl LogWriter<'_> {
             outcome.fork = true;
         } else {
             self.take_batch(batch, &replica, &mut row, &mut outcome)?;
+            self.tell_kept(batch, &replica, &mut outcome)?;
         }
         // What another chain announces says nothing of this one.
         if !outcome.fork {
@@ -175,18 +177,15 @@ impl LogWriter<'_> {
         let known = (row.mark.0 + 1 - request.first_seq.0).min(count);
         if known > 0 {
             let to = Seq(request.first_seq.0 + known - 1);
-            for stored in self
+            let stored = self
                 .write()
-                .list_receipts(replica.no, request.first_seq, to)?
-            {
-                let mut receipt = Receipt::decode(&stored.bytes).map_err(|error| {
-                    StoreError::corrupt("receipt", format!("{}/{}", replica.no, stored.to), error)
-                })?;
-                if is_awake(Canary::VerdictChanges) {
+                .list_receipts(replica.no, request.first_seq, to)?;
+            outcome.receipts = read_stored(&stored)?;
+            if is_awake(Canary::VerdictChanges) {
+                for receipt in &mut outcome.receipts {
                     receipt.times_ms.fill(outcome.received_ms);
                     receipt.sign(self.facts().id, self.key());
                 }
-                outcome.receipts.push(receipt);
             }
             outcome.duplicates = known;
         }
@@ -226,6 +225,30 @@ impl LogWriter<'_> {
             )?;
             outcome.receipts.push(receipt);
             index += length;
+        }
+        Ok(())
+    }
+
+    /// Who comes from another history gets the receipts that this log holds for the replica beyond what the two share. The
+    /// other history may have decided the same changes otherwise: an older copy was put back and then a newer one of the
+    /// history before, or a copy of the phone came first after the log was rolled back.
+    fn tell_kept(
+        &self,
+        batch: &PreparedBatch,
+        replica: &Replica,
+        outcome: &mut BatchOutcome,
+    ) -> Result<(), StoreError> {
+        let known = batch.request.cursor.epoch;
+        if known == self.facts().epoch().0 {
+            return Ok(());
+        }
+        let kept = self.write().list_receipts_above(
+            replica.no,
+            self.facts().common_with(known),
+            limits::REOFFERED_RECEIPTS_MAX,
+        )?;
+        if !kept.is_empty() {
+            outcome.receipts = read_stored(&kept)?;
         }
         Ok(())
     }
@@ -273,7 +296,7 @@ impl LogWriter<'_> {
                         hash: change.hash,
                         received_ms,
                         time_ms,
-                        answer: self.offered_again(answer, change.hash)?,
+                        answer: self.offered_again(answer, change)?,
                         first_place: Some(first_place),
                     };
                     self.take_back(change, &admission)?;
@@ -381,12 +404,18 @@ impl LogWriter<'_> {
         Ok(admission)
     }
 
-    /// The answer under a receipt, marked as offered again; and with the mark of a repeat when a copy of the phone came first after the restore and
-    /// repeated the change under its own name: it has its effect there.
-    fn offered_again(&self, answer: &Answer, hash: Hash) -> Result<Answer, StoreError> {
+    /// The answer under a receipt, marked as offered again; and with the mark of a repeat when the change is in the log under
+    /// another name: a copy of the phone came first and repeated it, or it repeats one that this log has kept. It has its
+    /// effect there.
+    fn offered_again(&self, answer: &Answer, change: &Prepared) -> Result<Answer, StoreError> {
         let mut answer = answer.clone();
         answer.marks = answer.marks.with(Marks::REOFFERED);
-        if answer.verdict.is_in_force() && self.write().find_origin(hash)?.is_some() {
+        let is_repeat = answer.verdict.is_in_force()
+            && match &change.header {
+                Some(header) => self.view().is_in_log(header, change.hash, None)?,
+                None => false,
+            };
+        if is_repeat {
             answer.marks = answer.marks.with(Marks::REPEAT);
         }
         Ok(answer)
@@ -479,6 +508,19 @@ impl LogWriter<'_> {
         }
         self.note_waiting(change, admission, pos)
     }
+}
+
+fn read_stored(stored: &[ReceiptRow]) -> Result<Vec<Receipt>, StoreError> {
+    let read = |stored: &ReceiptRow| {
+        Receipt::decode(&stored.bytes).map_err(|error| {
+            StoreError::corrupt(
+                "receipt",
+                format!("{}/{}", stored.replica, stored.to),
+                error,
+            )
+        })
+    };
+    stored.iter().map(read).collect()
 }
 
 /// Whether a receipt of an earlier epoch covers a range that starts here, whole, with the same chain.

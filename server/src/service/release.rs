@@ -33,7 +33,7 @@ impl LogWriter<'_> {
         if let Some(origin) = header.origin {
             let repeat = admission.answer.marks.has(Marks::REPEAT);
             if !repeat && self.write().find_origin(origin.hash)?.is_none() {
-                self.write().insert_origin(origin.hash, pos)?;
+                self.note_origin(origin.hash, pos)?;
             }
         }
         // The range of a receipt has contiguous places, so rulings wait for its end.

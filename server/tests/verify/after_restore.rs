@@ -108,3 +108,27 @@ fn a_ruling_that_a_restore_lost_holds_no_more_and_its_author_sees_that() {
     day.sync_all();
     assert_verifies(&day);
 }
+
+/// An older copy is put back, works for a while, and then a newer one of the history before is found and put back.
+#[test]
+fn what_the_log_had_decided_before_is_told_to_whoever_was_told_otherwise_in_between() {
+    let mut day = Day::new();
+    day.sync_all();
+    let older = day.world.copy();
+    let record = day.world.new_record();
+    day.anna.create(&day.world, record, day.grid, "上报");
+    day.anna.sync(&day.world);
+    let early = sealed(amendment(record, day.grid, "修改"));
+    let change = day.bo.make(&day.world, early);
+    // The answer to the same request is lost on its way to the phone.
+    day.bo.cloned().sync(&day.world);
+    let newer = day.world.copy();
+    day.world = day.world.put_back(&older);
+    day.bo.sync(&day.world);
+    assert_eq!(standing(&day, change), Standing::Held);
+    day.world = day.world.put_back(&newer);
+    day.bo.sync(&day.world);
+    assert_eq!(standing(&day, change), Standing::Conflict);
+    day.sync_all();
+    assert_verifies(&day);
+}

@@ -130,6 +130,38 @@ fn what_a_copy_of_the_phone_repeated_first_has_no_second_effect_under_its_own_na
     assert!(report.is_ok(), "{:#?}", report.faults);
 }
 
+/// The older history had not the change that was repeated, the newer one has.
+#[test]
+fn what_was_repeated_in_another_history_has_no_second_effect_beside_its_origin() {
+    let Day {
+        world,
+        mut anna,
+        grid,
+        ..
+    } = Day::new();
+    let older = world.copy();
+    anna.create(&world, world.new_record(), grid, "两部手机都有");
+    let mut clone = anna.cloned();
+    anna.create(&world, world.new_record(), grid, "原机的");
+    anna.sync(&world);
+    let newer = world.copy();
+    clone.create(&world, world.new_record(), grid, "克隆机的");
+    clone.sync(&world);
+    let world = world.put_back(&older);
+    clone.continue_fork(&world);
+    clone.sync(&world);
+    let fresh = entry(&world, world.last_pos(clone.no()) - 1);
+    assert_eq!(fresh.answer.marks, Marks::FORKED);
+    let world = world.put_back(&newer);
+    clone.sync(&world);
+    let back = entry(&world, world.last_pos(clone.no()) - 1);
+    assert_eq!(back.answer.verdict, Verdict::Accepted);
+    let marks = Marks::FORKED.with(Marks::REOFFERED).with(Marks::REPEAT);
+    assert_eq!(back.answer.marks, marks);
+    let report = world.verify();
+    assert!(report.is_ok(), "{:#?}", report.faults);
+}
+
 #[test]
 fn a_log_whose_fork_says_other_than_when_it_was_is_found_out() {
     let mut parted = Parted::new();

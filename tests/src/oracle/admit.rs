@@ -353,6 +353,25 @@ impl AdmissionOracle {
         Some(own.unwrap_or(record.first_named_unit))
     }
 
+    /// Whether a change is in the log under another name: what it repeats, another repeat of that, or a repeat of itself.
+    pub(super) fn is_repeat(&self, change: &Change, again: Option<u64>) -> bool {
+        // A held change that is looked at again is not its own repeat.
+        let was_repeated = |hash: [u8; 32]| {
+            let first = self.repeated.get(&hash);
+            first.is_some_and(|pos| Some(*pos) != again)
+        };
+        let Some(written) = &change.written else {
+            return false;
+        };
+        match written.origin {
+            Some((first, hash)) => {
+                let has_hash = |kept: &Kept| kept.row.change.hash == hash;
+                was_repeated(hash) || self.find(first).is_some_and(has_hash)
+            }
+            None => was_repeated(change.hash),
+        }
+    }
+
     pub(super) fn decide(
         &self,
         row: &ChangeRow,
@@ -363,19 +382,6 @@ impl AdmissionOracle {
     ) -> Decided {
         let written = row.change.written.as_ref();
         let record = written.and_then(|written| self.records.get(&written.record));
-        let origin = written.and_then(|written| written.origin);
-        // A held change that is looked at again is not its own repeat.
-        let was_repeated = |hash: [u8; 32]| {
-            let first = self.repeated.get(&hash);
-            first.is_some_and(|pos| Some(*pos) != again)
-        };
-        let is_repeat = match origin {
-            Some((change, hash)) => {
-                let has_hash = |kept: &Kept| kept.row.change.hash == hash;
-                was_repeated(hash) || self.find(change).is_some_and(has_hash)
-            }
-            None => written.is_some() && was_repeated(row.change.hash),
-        };
         let id = self.people.replica_id(row.replica);
         let revoked_ms = id
             .and_then(|id| self.people.replica(id))
@@ -397,7 +403,7 @@ impl AdmissionOracle {
             has_what_it_needs: written
                 .and_then(|written| written.needs)
                 .is_none_or(|need| self.is_in_force(need)),
-            is_repeat,
+            is_repeat: self.is_repeat(&row.change, again),
             repairs_something: !repairs || self.repaired_by(row).is_some(),
             fixed_time_ms,
         };

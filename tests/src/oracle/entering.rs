@@ -119,8 +119,8 @@ impl AdmissionOracle {
         row.time_ms = receipt.times_ms[at];
         row.answer = receipt.answers[at].clone();
         row.answer.marks |= REOFFERED;
-        // A copy of the phone came first and repeated it: it has its effect there.
-        if row.answer.verdict.is_in_force() && self.repeated.contains_key(&change.hash) {
+        // It is in the log under another name, and has its effect there.
+        if row.answer.verdict.is_in_force() && self.is_repeat(change, None) {
             row.answer.marks |= REPEAT;
         }
         let contact_ms = self.contact_ms(arrival.replica, change);

@@ -318,9 +318,9 @@ impl World {
             if phone.forks > 0 || phone.gone {
                 continue;
             }
-            for (id, bytes) in &phone.taken {
+            for (id, told) in &phone.taken {
                 match logged.get(id) {
-                    Some(found) if found == bytes => {}
+                    Some(found) if *found == told.bytes => {}
                     Some(_) => changed.push(format!(
                         "the log's verdict on {} {} is not what phone {index} was told",
                         id.0, id.1

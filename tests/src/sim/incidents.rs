@@ -10,6 +10,7 @@ use server::service::administration::AdminRequest;
 use std::collections::BTreeSet;
 use sync_core::ids::PersonId;
 use sync_core::kinds::KnownIntents;
+use sync_core::replica::Replica;
 
 pub(super) fn arm(node: &Node, fault: DiskFault, call: u16, seed: u32) {
     let error = |on| Fault::IoError { on, once: true };
@@ -180,6 +181,8 @@ impl World {
         let dice = Dice::new(phone.dice.next_u64());
         match Phone::from_files(node, phone.person, &files, dice, phone.known) {
             Ok(mut copy) => {
+                let name = copy.replica.as_ref().map(Replica::replica_id);
+                self.shared.extend(name);
                 copy.holds = phone.holds.clone();
                 copy.clock_off_ms = phone.clock_off_ms;
                 copy.revoked = phone.revoked;

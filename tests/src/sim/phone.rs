@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use super::plan::{Cut, DiskFault};
 use super::server::{Server, now};
+use super::world::Promise;
 
 /// The file's name on the phone's disk.
 const FILE: &str = "phone.db";
@@ -65,7 +66,7 @@ pub struct Phone {
     /// What was armed on its disk last, and the damage that goes with it.
     pub disk_fault: Option<(DiskFault, u32)>,
     /// Verdicts that it took in, by name and place in the chain.
-    pub taken: BTreeMap<(ReplicaId, Seq), Vec<u8>>,
+    pub taken: BTreeMap<(ReplicaId, Seq), Promise>,
     /// The intents that its app knows.
     pub known: KnownIntents,
     /// Records of which an older app kept what it could not read.

@@ -1,7 +1,7 @@
 //! What was promised: verdicts as they leave the server and as phones take them in, and what a wipe may take.
 
 use super::world::{Promise, World};
-use sync_core::ids::Seq;
+use sync_core::ids::{ReplicaId, Seq};
 use sync_core::replica::Wipe;
 use sync_core::verdict::{Marks, Verdict, encode_answers};
 use sync_core::wire::{Receipt, RequestBody, SyncResponse};
@@ -92,14 +92,27 @@ impl World {
                 let mut bytes = encode_answers(&[answer]);
                 bytes.extend(time_ms.to_be_bytes());
                 let id = (receipt.replica, Seq(seq));
-                let before = self.phones[index].taken.insert(id, bytes.clone());
-                if before.is_some_and(|before| before != bytes) {
+                let history = self.history;
+                let told = Promise { history, bytes };
+                let before = self.phones[index].taken.insert(id, told.clone());
+                let changed = before.filter(|before| before.bytes != told.bytes);
+                if changed.is_some_and(|before| !self.may_be_decided_anew(id.0, &before)) {
                     self.violation(format!(
                         "phone {index} was told another verdict on its change {seq}"
                     ));
                 }
             }
         }
+    }
+
+    /// Whether the log that came back may have decided a change otherwise than a phone was told in a history that is lost:
+    /// when that log is not the one from which the lost history had begun, so that it may have the change already; or when
+    /// a copy of the phone that has no receipt for it can have come first (decision 9).
+    fn may_be_decided_anew(&self, replica: ReplicaId, told: &Promise) -> bool {
+        let is_lost = told.history < self.history;
+        let is_older =
+            |(copy_of, ended): &(u32, u32)| *copy_of < told.history && told.history <= *ended;
+        is_lost && (self.shared.contains(&replica) || self.put_back.iter().any(is_older))
     }
 
     pub(super) fn wipe(&mut self, index: usize) {

@@ -24,6 +24,8 @@ pub struct ServerCopy {
     files: Files,
     /// The model of the server as it was then.
     model: AdmissionOracle,
+    /// The history of the log that it belongs to.
+    history: u32,
 }
 
 impl World {
@@ -50,12 +52,14 @@ impl World {
         self.server_copy = Some(ServerCopy {
             files: self.server.node.snapshot(),
             model: self.model(),
+            history: self.history,
         });
         true
     }
 
     /// What was on the machine is gone: faults that were to come, and what it had not told of yet.
-    fn lose_server(&mut self) {
+    fn lose_server(&mut self, copy_of: u32) {
+        self.put_back.push((copy_of, self.history));
         self.server.node.disarm();
         self.server_fault = None;
         self.unjudged.clear();
@@ -66,7 +70,7 @@ impl World {
         let Some(copy) = self.server_copy.clone() else {
             return false;
         };
-        self.lose_server();
+        self.lose_server(copy.history);
         self.server.put_back(&copy.files);
         self.mark("restored");
         self.start_server(true);
@@ -79,7 +83,7 @@ impl World {
         let Some(copy) = self.server_copy.clone() else {
             return false;
         };
-        self.lose_server();
+        self.lose_server(copy.history);
         self.server.stop();
         self.server.drop_process();
         self.server.node.restore(&copy.files);
@@ -150,10 +154,8 @@ impl World {
         self.backup = Some(ServerCopy {
             files: Files::default().with(&Server::district_file(), &bytes),
             model: self.model(),
+            history: self.history,
         });
-        // A copy from before the second place is put back no more: what it misses, a phone may have let go of, by a clock of
-        // its own that lies.
-        self.copy_server();
         self.mark("backed_up");
         self.office(AdminRequest::SecondPlace { pos, hash });
         true
@@ -166,7 +168,7 @@ impl World {
         };
         let seen = self.server.district();
         let seen = seen.map(|district| district.state().facts.epoch().0);
-        self.lose_server();
+        self.lose_server(backup.history);
         self.server.put_back(&backup.files);
         self.mark("backup_restored");
         if let Err(text) = self.begin_and_verify(seen) {

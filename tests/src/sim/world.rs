@@ -15,7 +15,7 @@ use super::server::Server;
 use super::template::{OLD, Template};
 use server::clock::FixedClock;
 use server::demo::Dice;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use sync_core::change::Hash;
@@ -111,6 +111,10 @@ pub struct World {
     pub(super) by_id: BTreeMap<(ReplicaId, Seq), Vec<usize>>,
     pub(super) reports: Vec<(RecordId, UnitId)>,
     pub(super) promises: BTreeMap<(ReplicaId, Seq), Promise>,
+    /// Of which history each copy was that was put back, and which one it ended.
+    pub(super) put_back: Vec<(u32, u32)>,
+    /// Names that two phones have had, the second as a copy of the first.
+    pub(super) shared: BTreeSet<ReplicaId>,
     pub(super) flights: Vec<(usize, Flight)>,
     pub(super) event: usize,
     pub(super) dice: Dice,
@@ -161,6 +165,8 @@ impl World {
             by_id: BTreeMap::new(),
             reports: Vec::new(),
             promises: BTreeMap::new(),
+            put_back: Vec::new(),
+            shared: BTreeSet::new(),
             flights: Vec::new(),
             event: 0,
             dice: Dice::new(plan.seed ^ 0x0077_6f72_6c64),

@@ -112,6 +112,7 @@ impl<'a> Pass<'a> {
             head,
             open_range: None,
             repaired: Some(&self.repaired),
+            has_origins: true,
         }
     }
 

@@ -140,6 +140,15 @@ impl DistrictRead {
         Ok(found.map(|pos| Pos(pos as u64)))
     }
 
+    /// Whether any change repeats one of a forked branch.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn has_origins(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM origin)";
+        Ok(self.connection().query_row(sql, [], |row| row.get(0))?)
+    }
+
     /// The place of the change that repeated a forked branch's change of this hash.
     ///
     /// # Errors

@@ -241,24 +241,28 @@ impl DistrictRead {
             "SELECT from_seq, to_seq, first_pos, received_ms, sent_at, contacts, bytes FROM receipt
                    WHERE replica = ?1 AND to_seq >= ?2 AND from_seq <= ?3 ORDER BY to_seq";
         let mut statement = self.connection().prepare_cached(sql)?;
-        let mut rows = statement.query(params![replica.0, from.0 as i64, to.0 as i64])?;
-        let mut receipts = Vec::new();
-        while let Some(row) = rows.next()? {
-            let to = Seq(row.get::<_, i64>(1)? as u64);
-            let wrong = |what| StoreError::corrupt("receipt", format!("{replica}/{to}"), what);
-            receipts.push(ReceiptRow {
-                replica,
-                from: Seq(row.get::<_, i64>(0)? as u64),
-                to,
-                first_pos: Pos(row.get::<_, i64>(2)? as u64),
-                received_ms: row.get(3)?,
-                sent_at: decode_evidence(&row.get::<_, Vec<u8>>(4)?)
-                    .ok_or_else(|| wrong("sent_at"))?,
-                contacts: decode_contacts(&row.get::<_, Vec<u8>>(5)?)
-                    .ok_or_else(|| wrong("contacts"))?,
-                bytes: row.get(6)?,
-            });
-        }
+        let rows = statement.query(params![replica.0, from.0 as i64, to.0 as i64])?;
+        read_receipts(replica, rows)
+    }
+
+    /// The newest receipts of a replica whose places lie above `start`, at most so many, in order.
+    ///
+    /// # Errors
+    /// The database's own, or a corrupt row.
+    pub fn list_receipts_above(
+        &self,
+        replica: ReplicaNo,
+        start: Pos,
+        count_max: usize,
+    ) -> Result<Vec<ReceiptRow>, StoreError> {
+        let sql =
+            "SELECT from_seq, to_seq, first_pos, received_ms, sent_at, contacts, bytes FROM receipt
+                   WHERE replica = ?1 AND first_pos > ?2 ORDER BY to_seq DESC LIMIT ?3";
+        let mut statement = self.connection().prepare_cached(sql)?;
+        let start = start.0.min(i64::MAX as u64) as i64;
+        let rows = statement.query(params![replica.0, start, count_max as i64])?;
+        let mut receipts = read_receipts(replica, rows)?;
+        receipts.reverse();
         Ok(receipts)
     }
 
@@ -332,6 +336,29 @@ impl DistrictRead {
             .query_row(params![person.0, version.0], |row| row.get(0))
             .optional()?)
     }
+}
+
+fn read_receipts(
+    replica: ReplicaNo,
+    mut rows: rusqlite::Rows<'_>,
+) -> Result<Vec<ReceiptRow>, StoreError> {
+    let mut receipts = Vec::new();
+    while let Some(row) = rows.next()? {
+        let to = Seq(row.get::<_, i64>(1)? as u64);
+        let wrong = |what| StoreError::corrupt("receipt", format!("{replica}/{to}"), what);
+        receipts.push(ReceiptRow {
+            replica,
+            from: Seq(row.get::<_, i64>(0)? as u64),
+            to,
+            first_pos: Pos(row.get::<_, i64>(2)? as u64),
+            received_ms: row.get(3)?,
+            sent_at: decode_evidence(&row.get::<_, Vec<u8>>(4)?).ok_or_else(|| wrong("sent_at"))?,
+            contacts: decode_contacts(&row.get::<_, Vec<u8>>(5)?)
+                .ok_or_else(|| wrong("contacts"))?,
+            bytes: row.get(6)?,
+        });
+    }
+    Ok(receipts)
 }
 
 impl DistrictWrite {
