@@ -247,9 +247,18 @@ impl LogWriter<'_> {
             self.facts().common_with(known),
             limits::REOFFERED_RECEIPTS_MAX,
         )?;
-        if !kept.is_empty() {
-            outcome.receipts = read_stored(&kept)?;
-        }
+        let (Some(first), Some(last)) = (kept.first(), kept.last()) else {
+            return Ok(());
+        };
+        // Those of the batch may lie below, and a client takes no gap.
+        let below = outcome
+            .receipts
+            .first()
+            .map_or(first.from, |receipt| receipt.from);
+        outcome.receipts = match below < first.from {
+            true => read_stored(&self.write().list_receipts(replica.no, below, last.to)?)?,
+            false => read_stored(&kept)?,
+        };
         Ok(())
     }
 
