@@ -24,6 +24,9 @@ pub const PAGE_SCAN_MAX: usize = 20_000;
 pub const WANTED_RECORDS_MAX: usize = 1_000;
 /// Receipts that a replica hands back in one request after a restore.
 pub const REOFFERED_RECEIPTS_MAX: usize = 600;
+/// The last epoch: scope versions are numbered by epochs in 24 bits, 4,096 to each, and what a phone lays over the log
+/// counts as of a later one.
+pub const EPOCH_MAX: u32 = 4_095;
 /// Event times outside of 2020-01-01 ..= 2100-01-01 are typing errors or attacks, not work.
 pub const TIME_MS_MIN: i64 = 1_577_836_800_000;
 /// See [`TIME_MS_MIN`].

@@ -49,3 +49,13 @@ fn a_batch_that_goes_beyond_the_last_seq_is_refused() {
     // Keep the chain, spoil the request: first_seq becomes the greatest number.
     tests::fuzz::run("requests", &[1, 0, 10, 0, 11]);
 }
+
+/// An image of the last epoch that 32 bits can hold came after what the phone lays over it (libFuzzer).
+#[test]
+fn an_epoch_that_there_cannot_be_is_refused() {
+    let page = [
+        0x3e, 0x00, 0x8c, 0x05, 0x44, 0x06, 0x00, 0x00, 0x00, 0xa5, 0x81, 0x18, 0x8c, 0x05, 0x44,
+        0xa5, 0x81, 0x30, 0xaf, 0x67, 0x6f, 0x3e, 0x00, 0x67, 0x6f, 0x3e, 0x00,
+    ];
+    tests::fuzz::run("pages", &page);
+}

@@ -12,6 +12,9 @@ use super::backup::{find_passphrase, finish};
 use crate::clock::{Clock, SystemClock};
 use crate::service::backup::{self, BackupError, RestoreRequest};
 
+/// The last epoch that may be asked for: some must be left for later restores.
+const EPOCH_ASKED_MAX: u32 = sync_core::limits::EPOCH_MAX - 95;
+
 /// Options of `gridwork restore`.
 #[derive(Clone, Debug, Args)]
 pub struct RestoreArgs {
@@ -33,7 +36,7 @@ pub struct RestoreArgs {
     #[arg(long)]
     pub replace: bool,
     /// 新纪元至少为此数；只在曾用错误时钟恢复过时需要 / The new epoch is at least this; needed only after a restore under a wrong clock.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=i64::from(EPOCH_ASKED_MAX)))]
     pub epoch: u32,
     /// 只检查备份，不恢复 / Check the backup, put nothing back.
     #[arg(long, conflicts_with_all = ["replace", "epoch"])]

@@ -8,10 +8,17 @@ use crate::store::sqlite::control::{Control, KnownDistrict};
 use crate::store::sqlite::{DistrictWrite, is_there};
 use std::path::Path;
 use sync_core::ids::{Epoch, Pos};
+use sync_core::limits;
 
 /// The epoch that follows all that are known.
-pub fn next_epoch(known: Epoch) -> Epoch {
-    Epoch(known.0.saturating_add(1))
+///
+/// # Errors
+/// No number is left.
+pub fn next_epoch(known: Epoch) -> Result<Epoch, StoreError> {
+    let next = known.0.saturating_add(1);
+    (next <= limits::EPOCH_MAX)
+        .then_some(Epoch(next))
+        .ok_or_else(|| StoreError::corrupt("epoch", known, "no later one is left"))
 }
 
 /// Begins a new epoch in a district's file that was put back from a copy.
@@ -27,7 +34,7 @@ pub fn begin_restored(
     let write = DistrictWrite::open(path)?;
     let (last, _) = write.facts()?.epoch();
     let head = write.head()?;
-    let epoch = next_epoch(last.max(known.last_epoch));
+    let epoch = next_epoch(last.max(known.last_epoch))?;
     write.insert_epoch(epoch, head.0, now_ms)?;
     control.note_head(&known.code, epoch, head)?;
     Ok((epoch, head.0))

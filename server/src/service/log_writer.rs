@@ -431,7 +431,7 @@ impl<'a> LogWriter<'a> {
     /// Begins the epoch after the present one and one that a replica has seen, since the log was rolled back.
     pub(super) fn begin_anew(&mut self, seen: Epoch, now_ms: i64) -> Result<(), StoreError> {
         let epoch = self.epoch();
-        let next = next_epoch(epoch.max(seen));
+        let next = next_epoch(epoch.max(seen))?;
         let start = self.state.head.0;
         tracing::error!(
             seen_epoch = seen.0,

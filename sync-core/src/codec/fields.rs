@@ -1,6 +1,8 @@
 //! Tagged fields: a writer that keeps them in order and a reader that refuses any other order.
 
 use super::{CodecError, put_prefixed, put_varint, take, take_varint, unzigzag, zigzag};
+use crate::ids::Epoch;
+use crate::limits;
 
 /// One field's value as it stands in the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,6 +179,17 @@ impl<'a> Fields<'a> {
     pub fn u32_or_zero(&self, tag: u64) -> Result<u32, CodecError> {
         u32::try_from(self.optional_integer(tag)?.unwrap_or(0))
             .map_err(|_| CodecError::BadField(tag))
+    }
+
+    /// An epoch; 0 when missing.
+    ///
+    /// # Errors
+    /// [`CodecError::BadField`] beyond [`limits::EPOCH_MAX`].
+    pub fn epoch(&self, tag: u64) -> Result<Epoch, CodecError> {
+        let epoch = self.u32_or_zero(tag)?;
+        (epoch <= limits::EPOCH_MAX)
+            .then_some(Epoch(epoch))
+            .ok_or(CodecError::BadField(tag))
     }
 
     /// A signed integer; `None` when missing.

@@ -139,6 +139,9 @@ impl RecordState {
     /// What serde_json says, or that a write names no author.
     pub fn from_image(image: &[u8]) -> Result<Self, serde_json::Error> {
         let state: Self = serde_json::from_slice(image)?;
+        if state.latest.0 > limits::EPOCH_MAX {
+            return Err(serde_json::Error::custom("an epoch that there cannot be"));
+        }
         if state.created.is_none() && state.writes.iter().any(|write| write.stamp.is_none()) {
             return Err(serde_json::Error::custom(
                 "a write without a stamp in a record without a maker",

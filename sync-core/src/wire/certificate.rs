@@ -70,7 +70,7 @@ impl EnrolmentCertificate {
     pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
         let fields = Fields::read(bytes, &[])?;
         Ok(Self {
-            epoch: Epoch(fields.u32_or_zero(1)?),
+            epoch: fields.epoch(1)?,
             replica: ReplicaId(uuid::Uuid::from_bytes(fields.array(2)?)),
             replica_no: ReplicaNo(fields.u32_or_zero(3)?),
             person: PersonId(fields.u32_or_zero(4)?),

@@ -2,7 +2,7 @@
 
 use crate::codec::{CodecError, FieldWriter, Fields, put_prefixed, take_prefixed};
 use crate::entry::RulingKind;
-use crate::ids::{Epoch, LogPlace, PersonId, Pos, RecordId, ReplicaNo, Seq};
+use crate::ids::{LogPlace, PersonId, Pos, RecordId, ReplicaNo, Seq};
 use crate::limits;
 use crate::verdict::{Answer, decode_answers, encode_answers};
 
@@ -161,12 +161,12 @@ fn read_item(bytes: &[u8]) -> Result<Option<Item>, CodecError> {
     Ok(Some(match fields.integer(1)? {
         1 => {
             let first = LogPlace {
-                epoch: Epoch(fields.u32_or_zero(4)?),
+                epoch: fields.epoch(4)?,
                 pos: Pos(fields.optional_integer(5)?.unwrap_or(0)),
             };
             Item::Entry(EntryItem {
                 place: LogPlace {
-                    epoch: Epoch(fields.u32_or_zero(2)?),
+                    epoch: fields.epoch(2)?,
                     pos: pos()?,
                 },
                 first_place: (first != LogPlace::default()).then_some(first),

@@ -133,7 +133,7 @@ impl Receipt {
             return Err(CodecError::BadField(10));
         }
         Ok(Self {
-            epoch: Epoch(fields.u32_or_zero(1)?),
+            epoch: fields.epoch(1)?,
             replica: ReplicaId(uuid::Uuid::from_bytes(fields.array(2)?)),
             from,
             to,
@@ -243,7 +243,7 @@ impl SignedHead {
     pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
         let fields = Fields::read(bytes, &[])?;
         Ok(Self {
-            epoch: Epoch(fields.u32_or_zero(1)?),
+            epoch: fields.epoch(1)?,
             pos: Pos(fields.integer(2)?),
             hash: Hash(fields.array(3)?),
             key_id: key_id(&fields, 4)?,

@@ -224,7 +224,7 @@ impl SyncRequest {
                 skew_ms: fields.optional_signed(tag::SKEW_MS)?.unwrap_or(0),
             },
             cursor: Cursor {
-                epoch: Epoch(fields.u32_or_zero(tag::EPOCH)?),
+                epoch: fields.epoch(tag::EPOCH)?,
                 scope_version: ScopeVersion(fields.u32_or_zero(tag::SCOPE_VERSION)?),
                 pos: Pos(number(tag::POS)?),
                 backfill: number(tag::BACKFILL)?,

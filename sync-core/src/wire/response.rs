@@ -165,7 +165,7 @@ impl SyncResponse {
         Ok(Self {
             request_no: fields.integer(1)?,
             status: Status::from_code(number(2)?).ok_or(CodecError::BadField(2))?,
-            epoch: Epoch(fields.u32_or_zero(3)?),
+            epoch: fields.epoch(3)?,
             epoch_start: Pos(number(4)?),
             mark: Seq(number(5)?),
             duplicates: number(6)?,
@@ -179,7 +179,7 @@ impl SyncResponse {
             scope: fields.optional_bytes(11)?.map(Scope::decode).transpose()?,
             items: fields.optional_bytes(12)?.unwrap_or_default().to_vec(),
             cursor: Cursor {
-                epoch: Epoch(fields.u32_or_zero(13)?),
+                epoch: fields.epoch(13)?,
                 scope_version: ScopeVersion(fields.u32_or_zero(10)?),
                 pos: Pos(number(14)?),
                 backfill: number(15)?,
