@@ -335,7 +335,10 @@ impl World {
 
     /// When a request was received in whose course the server died, if its commit has reached the disk.
     fn committed_ms(&self, arrival: &Arrival, rows: &[Row]) -> Option<i64> {
-        let is_logged = rows.iter().find_map(|row| match row {
+        // Of a request under an earlier epoch nothing is taken; it counts as a contact.
+        let is_present = arrival.epoch == self.judge.oracle.epoch();
+        let logged = rows.iter().filter(|_| is_present);
+        let is_logged = logged.into_iter().find_map(|row| match row {
             Row::Change(row) => {
                 let hash = row.change.hash;
                 let is_its = arrival.changes.iter().any(|change| change.hash == hash);
@@ -350,7 +353,7 @@ impl World {
         });
         // A batch that is not in the log may still count as a contact, when it brought nothing new.
         let last = arrival.changes.last().map_or(0, |change| change.seq);
-        let is_new = last > self.judge.oracle.mark(arrival.replica);
+        let is_new = is_present && last > self.judge.oracle.mark(arrival.replica);
         is_logged.or_else(|| {
             if is_new {
                 return None;

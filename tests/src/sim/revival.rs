@@ -170,6 +170,8 @@ impl World {
         self.server.node.heal();
         self.server.node.forget_fired();
         self.start_server(false);
+        // What of the last requests it has kept shows before further ones come.
+        self.judge(Vec::new());
         let before = self.server_head_at_death.take();
         if let (true, Some(before), Some(district)) = (was_dead, before, self.server.district()) {
             if district.state().head.0 > before {
