@@ -18,7 +18,7 @@ impl Default for Size {
         Self {
             // Some are made on phones that are off, and some faults find nothing to strike at: so that at least 500 changes are
             // made and 20 faults strike.
-            changes: 600,
+            changes: 570,
             faults: 30,
         }
     }

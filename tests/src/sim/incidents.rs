@@ -128,6 +128,9 @@ impl World {
     }
 
     fn older_app(&mut self, index: usize) -> bool {
+        if !self.goes_on_without(index) {
+            return false;
+        }
         let phone = &mut self.phones[index];
         if phone.gone || phone.known == OLD {
             return false;
@@ -214,7 +217,7 @@ impl World {
     }
 
     fn reinstall(&mut self, index: usize) -> bool {
-        if self.phones[index].gone {
+        if self.phones[index].gone || !self.goes_on_without(index) {
             return false;
         }
         let person = self.phones[index].person;

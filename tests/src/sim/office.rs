@@ -74,13 +74,7 @@ impl World {
     }
 
     pub(super) fn revoke(&mut self, index: usize) -> bool {
-        let others = self
-            .phones
-            .iter()
-            .filter(|phone| !phone.gone && !phone.revoked)
-            .count();
-        // Somebody must be left to see that the rest of the world goes on.
-        if self.phones[index].gone || self.phones[index].revoked || others < 3 {
+        if self.phones[index].gone || self.phones[index].revoked || !self.goes_on_without(index) {
             return false;
         }
         let Some(replica) = self.phones[index]

@@ -291,6 +291,14 @@ impl World {
             .unwrap_or(first)
     }
 
+    /// Whether others are left who work, so that the rest of the world goes on when this phone does so no more.
+    pub(super) fn goes_on_without(&self, index: usize) -> bool {
+        let works = |(other, phone): &(usize, &Phone)| {
+            *other != index && !phone.gone && !phone.revoked && phone.known == KnownIntents::ALL
+        };
+        self.phones.iter().enumerate().filter(works).count() >= 2
+    }
+
     fn happen(&mut self, event: &Event) {
         match *event {
             Event::Work { phone, work, pick } => self.work(self.worker_of(phone), work, pick),
