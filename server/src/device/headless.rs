@@ -90,6 +90,11 @@ pub struct Device {
     _lock: File,
 }
 
+/// A bad link has changed an answer that only a signature covers.
+fn not_what_was_signed() -> DeviceError {
+    ClientError::Unreadable("it is not what the server signed".to_owned()).into()
+}
+
 impl Device {
     /// Enrols with a one-time code. The name and key are on the disk before the code is sent, so that the same code can be
     /// tried again after a kill or a lost answer: the server knows the name then.
@@ -113,9 +118,7 @@ impl Device {
         }
         let newcomer = newcomer(&waiting_path, code, &*entropy)?;
         let answer = client.enrol(&newcomer.enrolment(code)).await?;
-        let enrolment = newcomer
-            .enrolled(&answer)
-            .ok_or(DeviceError::Enrolment("a key of the server is not a key"))?;
+        let enrolment = newcomer.enrolled(&answer).ok_or_else(not_what_was_signed)?;
         match Replica::create(Connection::open(&place.data)?, &enrolment) {
             // Killed after the replica was made, before the note of the enrolment was taken away.
             Ok(_) | Err(sync_core::replica::ReplicaError::AlreadyEnrolled) => {}
@@ -331,6 +334,10 @@ impl Device {
             };
             match (renaming.take(&mut self.replica, answer)?, error) {
                 (ForkStep::AskAgain, _) => {}
+                (ForkStep::NoAnswer, _) => {
+                    self.tally.failures += 1;
+                    return Err(not_what_was_signed());
+                }
                 (ForkStep::Refused | ForkStep::OldName, Some(error)) => {
                     self.tally.failures += 1;
                     return Err(error.into());

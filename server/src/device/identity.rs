@@ -36,13 +36,13 @@ impl Newcomer {
         Phone::enrolment(code, self.replica, &key)
     }
 
-    /// What the answer to that makes; `None` when one of the server's keys is none.
+    /// What the answer to that makes; `None` when it is not what the server signed, as after a bad link.
     pub fn enrolled(&self, answer: &EnrolmentAnswer) -> Option<Enrolment> {
         let server_keys = answer.server_keys.iter().map(|key| {
             let public = VerifyingKey::from_bytes(&key.public_key.0)?;
             Some((key.key_id.clone(), public))
         });
-        Some(Enrolment {
+        let enrolment = Enrolment {
             district: DistrictId(answer.district),
             replica: ReplicaId(self.replica),
             key_seed: self.key_seed,
@@ -51,7 +51,8 @@ impl Newcomer {
             epoch: Epoch(answer.epoch),
             certificate: answer.certificate.clone(),
             server_keys: server_keys.collect::<Option<_>>()?,
-        })
+        };
+        enrolment.is_borne_out().then_some(enrolment)
     }
 
     /// Begins to go on under this name after a fork.

@@ -6,6 +6,7 @@
 mod apply;
 mod batch;
 mod draft;
+mod enrolment;
 mod epoch;
 mod fork;
 mod images;
@@ -29,6 +30,7 @@ mod tests;
 pub use apply::{Applied, ApplyError, RequestFacts};
 pub use batch::OwnBatch;
 pub use draft::FormDraft;
+pub use enrolment::Enrolment;
 pub use fork::{ForkIdentity, ForkPlan};
 pub use make::{Draft, MakeError, SealedDraft};
 pub use meta::Condition;
@@ -38,7 +40,7 @@ pub use queries::{Counts, Filter, ListRow};
 pub use renaming::{FORK_TAG, ForkAnswer, ForkQuestion, ForkStep, Renaming, fork_message};
 pub use view::RecordView;
 
-use crate::change::{Hash, SigningKey, VerifyingKey};
+use crate::change::{Hash, SigningKey};
 use crate::digest::SetDigest;
 use crate::ids::{DistrictId, Epoch, LogPlace, PersonId, RecordId, ReplicaId, ReplicaNo, Seq};
 use crate::kinds::KnownIntents;
@@ -83,27 +85,6 @@ pub enum ReplicaError {
     /// Stored bytes are not what this crate writes.
     #[error("{0} cannot be read from the database")]
     Damaged(&'static str),
-}
-
-/// What an enrolment gave, all that a new replica starts from.
-#[derive(Clone, Debug)]
-pub struct Enrolment {
-    /// The tenant.
-    pub district: DistrictId,
-    /// The replica's id, made on the phone.
-    pub replica: ReplicaId,
-    /// The seed of its private key, made on the phone.
-    pub key_seed: [u8; 32],
-    /// The district's short number of it.
-    pub replica_no: ReplicaNo,
-    /// Whose it is.
-    pub person: PersonId,
-    /// The log's epoch.
-    pub epoch: Epoch,
-    /// The server's public keys by name, in their order.
-    pub server_keys: Vec<(String, VerifyingKey)>,
-    /// The server's word for all this; empty from a server that gives none.
-    pub certificate: Vec<u8>,
 }
 
 /// One person's local database in one district.

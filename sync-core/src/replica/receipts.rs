@@ -15,14 +15,20 @@ use rusqlite::{Connection, OptionalExtension, params};
 /// How many signed heads a phone keeps.
 const HEADS_KEPT: i64 = 12;
 
-fn server_key(connection: &Connection, id: &str) -> Result<VerifyingKey, ApplyError> {
+/// A key of the server; `None` when the replica has not heard of it.
+pub(super) fn find_server_key(
+    connection: &Connection,
+    id: &str,
+) -> Result<Option<VerifyingKey>, rusqlite::Error> {
     let bytes: Option<[u8; 32]> = connection
         .prepare_cached("SELECT key FROM server_key WHERE id = ?1")?
         .query_row([id], |row| row.get(0))
         .optional()?;
-    bytes
-        .and_then(|bytes| VerifyingKey::from_bytes(&bytes))
-        .ok_or_else(|| ApplyError::UnknownKey(id.to_owned()))
+    Ok(bytes.and_then(|bytes| VerifyingKey::from_bytes(&bytes)))
+}
+
+fn server_key(connection: &Connection, id: &str) -> Result<VerifyingKey, ApplyError> {
+    find_server_key(connection, id)?.ok_or_else(|| ApplyError::UnknownKey(id.to_owned()))
 }
 
 /// Learns further keys of the server: each must be signed with the one before, from the newest known on.

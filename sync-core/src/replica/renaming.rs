@@ -2,9 +2,11 @@
 //! shells only carry the messages.
 
 use super::fork::{ForkIdentity, ForkPlan};
+use super::receipts::find_server_key;
 use super::{Replica, ReplicaError};
 use crate::change::{Hash, Signature, SigningKey};
 use crate::ids::{ReplicaId, ReplicaNo, Seq};
+use crate::wire::EnrolmentCertificate;
 
 /// What the proofs of both keys are signed under.
 pub const FORK_TAG: &str = "gridwork/fork/1";
@@ -68,6 +70,8 @@ pub enum ForkStep {
     AskAgain,
     /// The replica speaks under its old name again, until the server tells of the fork again.
     OldName,
+    /// The answer is not what the server signed: a bad link has changed it. To be asked again later.
+    NoAnswer,
     /// The server has not even the beginning in common, so it is no fork that it refuses: it may take another new name.
     Refused,
 }
@@ -113,6 +117,28 @@ impl Renaming {
         }
     }
 
+    /// Whether the server's word, where it gives one, bears out the new name and number.
+    fn is_borne_out(
+        &self,
+        replica: &Replica,
+        no: ReplicaNo,
+        certificate: &[u8],
+    ) -> Result<bool, ReplicaError> {
+        if certificate.is_empty() {
+            return Ok(true);
+        }
+        let Ok(certificate) = EnrolmentCertificate::decode(certificate) else {
+            return Ok(false);
+        };
+        let key = find_server_key(&replica.connection, &certificate.key_id)?;
+        // A key that the replica has not heard of yet comes with the next answer.
+        let is_signed =
+            key.is_none_or(|key| certificate.is_signed_by(replica.identity.district, &key));
+        Ok(is_signed
+            && certificate.person == replica.identity.person
+            && certificate.names(self.new, no, &self.key_seed))
+    }
+
     /// Does what an answer asks for.
     ///
     /// # Errors
@@ -127,6 +153,9 @@ impl Renaming {
                 replica_no,
                 certificate,
             } => {
+                if !self.is_borne_out(replica, replica_no, &certificate)? {
+                    return Ok(ForkStep::NoAnswer);
+                }
                 let identity = ForkIdentity {
                     replica: self.new,
                     key_seed: self.key_seed,
@@ -157,6 +186,7 @@ mod tests {
     use super::*;
     use crate::change::verify;
     use crate::fake_server::{FakeServer, make, phone_with, record_id, sync};
+    use crate::ids::Epoch;
     use crate::replica::Condition;
     use crate::session::Session;
 
@@ -220,15 +250,41 @@ mod tests {
         assert_eq!(shared, [5, 2, 1, 0]);
         assert_eq!(renaming.question(&phone).shared, (Seq(0), Hash::ZERO));
         assert_eq!(phone.condition().expect("read"), Condition::Forked);
+        let mut certificate = EnrolmentCertificate {
+            epoch: Epoch(1),
+            replica: renaming.new,
+            replica_no: ReplicaNo(7),
+            person: phone.person(),
+            key: SigningKey::from_seed(&[9; 32]).verifying_key(),
+            received_ms: 1_795_000_000_000,
+            key_id: "later".to_owned(),
+            signature: Signature([3; 64]),
+        };
+        let spoilt = ForkAnswer::Named {
+            replica_no: ReplicaNo(6),
+            certificate: certificate.encode(),
+        };
+        let step = renaming.take(&mut phone, spoilt).expect("read");
+        assert_eq!(step, ForkStep::NoAnswer);
+        certificate.key_id = "k1".to_owned();
+        let unsigned = ForkAnswer::Named {
+            replica_no: ReplicaNo(7),
+            certificate: certificate.encode(),
+        };
+        let step = renaming.take(&mut phone, unsigned).expect("read");
+        assert_eq!(step, ForkStep::NoAnswer);
+        assert_eq!(phone.condition().expect("read"), Condition::Forked);
         // At the beginning everybody agrees, and what the phone still has of its own goes along.
+        certificate.key_id = "later".to_owned();
+        let bytes = certificate.encode();
         let answer = ForkAnswer::Named {
             replica_no: ReplicaNo(7),
-            certificate: vec![1, 2],
+            certificate: bytes.clone(),
         };
         let step = renaming.take(&mut phone, answer).expect("written");
         assert_eq!(step, ForkStep::Renamed(6));
         assert_eq!(phone.replica_no(), ReplicaNo(7));
-        assert_eq!(phone.certificate().expect("read"), Some(vec![1, 2]));
+        assert_eq!(phone.certificate().expect("read"), Some(bytes));
         assert_eq!(phone.condition().expect("read"), Condition::Ok);
     }
 

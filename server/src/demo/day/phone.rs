@@ -333,7 +333,7 @@ impl Phone {
                 (ForkStep::AskAgain, _) => {}
                 (ForkStep::OldName, _) => return Ok(()),
                 (ForkStep::Refused, Some(error)) => return Err(error),
-                (ForkStep::Renamed(_) | ForkStep::Refused, _) => {
+                (ForkStep::Renamed(_) | ForkStep::Refused | ForkStep::NoAnswer, _) => {
                     self.session = Session::new("demo 1");
                     self.forks += 1;
                     return Ok(());

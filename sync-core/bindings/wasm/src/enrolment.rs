@@ -90,7 +90,7 @@ fn create(answer: &str) -> Result<(), Failure> {
         .map(|key| Some((key.key_id, VerifyingKey::from_bytes(&key.public_key.0)?)))
         .collect::<Option<_>>()
         .ok_or_else(|| Failure::input("a key of the server is not a key"))?;
-    phone::create(&Enrolment {
+    let enrolment = Enrolment {
         district: DistrictId(answer.district),
         replica: pending.replica,
         key_seed: *pending.key.seed(),
@@ -99,7 +99,11 @@ fn create(answer: &str) -> Result<(), Failure> {
         epoch: Epoch(answer.epoch),
         certificate: answer.certificate,
         server_keys,
-    })?;
+    };
+    if !enrolment.is_borne_out() {
+        return Err(Failure::input("the answer is not what the server signed"));
+    }
+    phone::create(&enrolment)?;
     PENDING.set(None);
     Ok(())
 }
