@@ -4,6 +4,7 @@ use super::{Replica, ReplicaError};
 use crate::change::{BatchWriter, Hash, Part, PartClass, Salt};
 use crate::ids::Seq;
 use crate::limits;
+use crate::wire::Receipt;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Changes to send.
@@ -57,7 +58,7 @@ impl Replica {
         let mut receipts = Vec::new();
         let mut next = first;
         if again {
-            for (last, bytes) in receipts_from(connection, chain, first)? {
+            while let Some((last, bytes)) = receipt_of(connection, chain, next)? {
                 let group = load(connection, chain, next, last)?;
                 let size: usize = group.iter().map(Stored::size).sum();
                 let whole = group.len() as u64 == last.0.saturating_sub(next.0) + 1;
@@ -202,23 +203,33 @@ pub(super) fn hash_at(
         .optional()
 }
 
-/// The last receipts for `first` and all after it that a restored server lost, oldest first: each range once, under
-/// the latest epoch that answered it.
-fn receipts_from(
+/// The last seq and the bytes of the receipt by which a change that a restored server lost was answered; `None` when it was
+/// not lost. Of several that cover it, it is the one that says the place which the change has: where copies of a server
+/// were put back crosswise, the log's own receipts may overlap those of a history that is lost.
+fn receipt_of(
     connection: &Connection,
     chain: i64,
-    first: Seq,
-) -> Result<Vec<(Seq, Vec<u8>)>, rusqlite::Error> {
-    connection
-        .prepare_cached(
-            "SELECT r.last, r.bytes FROM receipt r WHERE r.chain = ?1 AND r.last >= ?2
-                AND NOT EXISTS (SELECT 1 FROM receipt l WHERE l.chain = r.chain AND l.first <= r.last
-                    AND l.last >= r.first AND (l.epoch, l.last) > (r.epoch, r.last))
-                AND EXISTS (SELECT 1 FROM own o WHERE o.chain = r.chain AND o.seq = r.last AND o.again = 1)
-             ORDER BY r.first LIMIT 600",
-        )?
-        .query_map(params![chain, first.0 as i64], |row| {
-            Ok((Seq(row.get::<_, i64>(0)? as u64), row.get(1)?))
-        })?
-        .collect()
+    seq: Seq,
+) -> Result<Option<(Seq, Vec<u8>)>, ReplicaError> {
+    let place: Option<i64> = connection
+        .prepare_cached("SELECT place_pos FROM own WHERE chain = ?1 AND seq = ?2 AND again = 1")?
+        .query_row(params![chain, seq.0 as i64], |row| row.get(0))
+        .optional()?;
+    let Some(place) = place else {
+        return Ok(None);
+    };
+    let mut statement = connection.prepare_cached(
+        "SELECT bytes FROM receipt WHERE chain = ?1 AND first <= ?2 AND last >= ?2 ORDER BY epoch DESC, last DESC",
+    )?;
+    let mut rows = statement.query(params![chain, seq.0 as i64])?;
+    while let Some(row) = rows.next()? {
+        let bytes: Vec<u8> = row.get(0)?;
+        let receipt =
+            Receipt::decode(&bytes).map_err(|_| ReplicaError::Damaged("an own receipt"))?;
+        let answer = receipt.answer(seq);
+        if answer.is_some_and(|(_, pos, _)| pos.0 == place as u64) {
+            return Ok(Some((receipt.to, bytes)));
+        }
+    }
+    Ok(None)
 }

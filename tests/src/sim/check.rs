@@ -70,11 +70,13 @@ impl World {
                 continue;
             };
             if counts.waiting > 0 || counts.stale > 0 || phone.session.is_waiting() {
+                let unsent = unsent_rows(replica.connection()).unwrap_or_default();
                 found.push(format!(
-                    "phone {index} ({condition:?}): {} unsent, {} records asked for, waits for an answer: {}",
+                    "phone {index} ({condition:?}): {} unsent, {} records asked for, waits for an answer: {}; {}",
                     counts.waiting,
                     counts.stale,
-                    phone.session.is_waiting()
+                    phone.session.is_waiting(),
+                    unsent.join(", ")
                 ));
             } else if !phone.revoked && !self.holds_its_scope(index) {
                 let (held, expected) = (replica.digest().ok(), self.expected_digest(index));
@@ -441,6 +443,22 @@ impl World {
             }
         }
     }
+}
+
+/// The own changes that are still to be sent, a line each.
+fn unsent_rows(connection: &rusqlite::Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT chain, seq, again, answer IS NULL, header IS NULL, place_epoch FROM own
+               WHERE answer IS NULL OR again = 1 ORDER BY chain, seq LIMIT 8";
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([], |row| {
+        let (chain, seq): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let (again, is_new, is_gone): (bool, bool, bool) = (row.get(2)?, row.get(3)?, row.get(4)?);
+        let epoch: Option<i64> = row.get(5)?;
+        Ok(format!(
+            "{chain}/{seq} again {again} new {is_new} let go of {is_gone} of epoch {epoch:?}"
+        ))
+    })?;
+    rows.collect()
 }
 
 pub(super) fn held_images(

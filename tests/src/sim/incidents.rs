@@ -189,6 +189,7 @@ impl World {
                 copy.holds = phone.holds.clone();
                 copy.clock_off_ms = phone.clock_off_ms;
                 copy.revoked = phone.revoked;
+                copy.forks = phone.forks;
                 copy.taken = phone.taken.clone();
                 self.phones.push(copy);
                 self.mark("clone_forked");
