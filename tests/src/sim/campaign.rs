@@ -45,6 +45,8 @@ pub struct Summary {
     pub changes: u64,
     /// Changes in the world that had the fewest.
     pub changes_least: u64,
+    /// The seed of that world.
+    pub changes_least_seed: u64,
     /// Faults in the world that had the fewest, calm ones aside.
     pub faults_least: u64,
     /// Log entries in them.
@@ -148,10 +150,11 @@ pub fn run(campaign: &Campaign, tell: &(dyn Fn(u64, &Outcome) + Sync)) -> Summar
 
 fn add((summary, marks): &mut (Summary, Marks), seed: u64, outcome: &Outcome) {
     let faults: u64 = outcome.faults.values().sum();
-    summary.changes_least = match summary.seeds {
-        0 => outcome.changes,
-        _ => summary.changes_least.min(outcome.changes),
-    };
+    if outcome.violations.is_empty()
+        && (summary.changes_least == 0 || outcome.changes < summary.changes_least)
+    {
+        (summary.changes_least, summary.changes_least_seed) = (outcome.changes, seed);
+    }
     summary.faults_least = match faults {
         0 => summary.faults_least,
         _ if summary.faults_least == 0 => faults,

@@ -32,6 +32,9 @@ pub struct Judge {
     oracle: AdmissionOracle,
     /// When each replica that has shown a certificate was enrolled.
     certified: BTreeMap<[u8; 16], i64>,
+    /// Requests without an answer that others of their replica follow: only what is decided then tells whether the server
+    /// has counted them, and whose the changes are that both brought.
+    maybe: Vec<Arrival>,
 }
 
 impl Judge {
@@ -53,6 +56,7 @@ impl Judge {
         Self {
             oracle,
             certified: BTreeMap::new(),
+            maybe: Vec::new(),
         }
     }
 }
@@ -115,6 +119,23 @@ fn described(row: &Row) -> String {
     }
 }
 
+/// When a request was received in whose course the server died, if what it brought has reached the disk.
+fn logged_ms(arrival: &Arrival, rows: &[Row]) -> Option<i64> {
+    rows.iter().find_map(|row| match row {
+        Row::Change(row) => {
+            let hash = row.change.hash;
+            let is_its = arrival.changes.iter().any(|change| change.hash == hash);
+            // A change that was taken back in keeps the time of its first arrival.
+            let received_ms = match row.first {
+                Some(_) => arrival.received_ms,
+                None => row.received_ms,
+            };
+            is_its.then_some(received_ms)
+        }
+        _ => None,
+    })
+}
+
 impl World {
     /// A certificate that is on its way to the server with a request. A request that is refused for something else may
     /// have its replica let in again all the same.
@@ -150,8 +171,8 @@ impl World {
         };
         let mut rows = &rows[..];
         let unjudged = std::mem::take(&mut self.unjudged);
-        for asked in &unjudged {
-            self.judge_request(asked, &mut rows);
+        for (index, asked) in unjudged.iter().enumerate() {
+            self.judge_request(asked, &unjudged[index + 1..], &mut rows);
         }
         self.judge_epochs();
         self.judge_learning(&mut rows);
@@ -290,7 +311,7 @@ impl World {
         true
     }
 
-    fn judge_request(&mut self, asked: &Asked, rows: &mut &[Row]) {
+    fn judge_request(&mut self, asked: &Asked, later: &[Asked], rows: &mut &[Row]) {
         let Some(district) = self.server.district() else {
             return;
         };
@@ -314,13 +335,31 @@ impl World {
             return;
         };
         if asked.response.is_none() {
-            let Some(received_ms) = self.committed_ms(&arrival, rows) else {
+            let is_present = arrival.epoch == self.judge.oracle.epoch();
+            let logged_ms = logged_ms(&arrival, rows).filter(|_| is_present);
+            let last = arrival.changes.last().map_or(0, |change| change.seq);
+            let is_new = is_present && last > self.judge.oracle.mark(arrival.replica);
+            let is_followed = later.iter().any(|later| {
+                let body = RequestBody::read(&later.bytes);
+                body.is_ok_and(|body| *body.request.replica.as_bytes() == arrival.replica)
+            });
+            if logged_ms.is_none() && is_new {
                 return;
+            }
+            if is_followed {
+                arrival.received_ms = logged_ms.unwrap_or(arrival.received_ms);
+                self.judge.maybe.push(arrival);
+                return;
+            }
+            arrival.received_ms = match logged_ms {
+                Some(received_ms) => received_ms,
+                None => match self.contact_ms(&arrival) {
+                    Some(received_ms) => received_ms,
+                    None => return,
+                },
             };
-            arrival.received_ms = received_ms;
         }
-        let before = self.judge.oracle.head();
-        let Some(prediction) = self.judge.oracle.arrive(&arrival) else {
+        let Some((prediction, before)) = self.predict(&arrival, rows) else {
             self.violation("the server answered a replica that the model does not know");
             return;
         };
@@ -333,44 +372,43 @@ impl World {
         }
     }
 
-    /// When a request was received in whose course the server died, if its commit has reached the disk.
-    fn committed_ms(&self, arrival: &Arrival, rows: &[Row]) -> Option<i64> {
-        // Of a request under an earlier epoch nothing is taken; it counts as a contact.
-        let is_present = arrival.epoch == self.judge.oracle.epoch();
-        let logged = rows.iter().filter(|_| is_present);
-        let is_logged = logged.into_iter().find_map(|row| match row {
-            Row::Change(row) => {
-                let hash = row.change.hash;
-                let is_its = arrival.changes.iter().any(|change| change.hash == hash);
-                // A change that was taken back in keeps the time of its first arrival.
-                let received_ms = match row.first {
-                    Some(_) => arrival.received_ms,
-                    None => row.received_ms,
-                };
-                is_its.then_some(received_ms)
-            }
-            _ => None,
-        });
-        // A batch that is not in the log may still count as a contact, when it brought nothing new.
-        let last = arrival.changes.last().map_or(0, |change| change.seq);
-        let is_new = is_present && last > self.judge.oracle.mark(arrival.replica);
-        is_logged.or_else(|| {
-            if is_new {
-                return None;
-            }
-            let district = self.server.district()?;
-            let name = sync_core::ids::ReplicaId::from_slice(&arrival.replica)?;
-            let no = district.state().directory.replica_by_id(name)?.no;
-            let read = || district.read_here(|read| Ok(read.find_replica(no)?));
-            let row = self.server.node.without_faults(read).ok()??;
-            // Of contacts at or below the mark the row keeps one, under the mark.
-            let head = arrival.head.0.max(row.mark.0);
-            let is_it = |contact: &&Contact| {
-                contact.head.0 == head && contact.received_ms >= arrival.received_ms
-            };
-            let contact = row.contacts.iter().find(is_it)?;
-            Some(contact.received_ms)
-        })
+    /// What the model says of a request, and the place before it; with the unanswered requests before it that may have
+    /// counted when the log says so.
+    fn predict(&mut self, arrival: &Arrival, rows: &mut &[Row]) -> Option<(Prediction, u64)> {
+        let maybe = std::mem::take(&mut self.judge.maybe);
+        let (own, others): (Vec<_>, Vec<_>) = maybe
+            .into_iter()
+            .partition(|maybe| maybe.replica == arrival.replica);
+        self.judge.maybe = others;
+        let before = self.judge.oracle.head();
+        let saved = (!own.is_empty()).then(|| self.judge.oracle.clone());
+        let prediction = self.judge.oracle.arrive(arrival)?;
+        let Some(saved) = saved.filter(|_| difference(&prediction, before, rows).is_some()) else {
+            return Some((prediction, before));
+        };
+        self.judge.oracle = saved;
+        for asked in &own {
+            self.judge.oracle.arrive(asked);
+        }
+        let after = self.judge.oracle.head();
+        *rows = rows.get((after - before) as usize..).unwrap_or_default();
+        Some((self.judge.oracle.arrive(arrival)?, after))
+    }
+
+    /// When a request counted as a contact in whose course the server died, if its commit has reached the disk.
+    fn contact_ms(&self, arrival: &Arrival) -> Option<i64> {
+        let district = self.server.district()?;
+        let name = sync_core::ids::ReplicaId::from_slice(&arrival.replica)?;
+        let no = district.state().directory.replica_by_id(name)?.no;
+        let read = || district.read_here(|read| Ok(read.find_replica(no)?));
+        let row = self.server.node.without_faults(read).ok()??;
+        // Of contacts at or below the mark the row keeps one, under the mark.
+        let head = arrival.head.0.max(row.mark.0);
+        let is_it = |contact: &&Contact| {
+            contact.head.0 == head && contact.received_ms >= arrival.received_ms
+        };
+        let contact = row.contacts.iter().find(is_it)?;
+        Some(contact.received_ms)
     }
 
     fn judge_answer(&mut self, prediction: &Prediction, response: &SyncResponse, what: &str) {
