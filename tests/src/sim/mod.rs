@@ -13,6 +13,7 @@ mod exchange;
 pub mod generate;
 mod incidents;
 mod judge;
+mod judge_office;
 pub mod marks;
 mod office;
 pub mod phone;
