@@ -282,6 +282,9 @@ impl Phone {
             };
             match (renaming.take(replica, answer)?, error) {
                 (ForkStep::AskAgain, _) => {}
+                (ForkStep::NoAnswer, _) => {
+                    unreachable!("BUG: a whole answer, and the server's word does not bear it out")
+                }
                 (_, Some(error)) => return Ok(Err(error)),
                 (_, None) => break,
             }

@@ -333,7 +333,12 @@ impl Phone {
                 (ForkStep::AskAgain, _) => {}
                 (ForkStep::OldName, _) => return Ok(()),
                 (ForkStep::Refused, Some(error)) => return Err(error),
-                (ForkStep::Renamed(_) | ForkStep::Refused | ForkStep::NoAnswer, _) => {
+                (ForkStep::NoAnswer, _) => {
+                    unreachable!(
+                        "BUG: no link lies between, and the server's word does not bear it out"
+                    )
+                }
+                (ForkStep::Renamed(_) | ForkStep::Refused, _) => {
                     self.session = Session::new("demo 1");
                     self.forks += 1;
                     return Ok(());
