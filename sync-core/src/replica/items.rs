@@ -200,7 +200,6 @@ impl Progress {
                 }
             };
             let contained = is_contained(work, &columns) && image.is_some() && !self.frozen;
-            let was_in_scope = before.is_some_and(|row| row.in_scope);
             let is_known = before.is_some() || contained || columns.mine || self.stale;
             if !is_known {
                 return Ok(());
@@ -218,7 +217,9 @@ impl Progress {
             if work.with_overlay.contains(&record) {
                 work.touched.insert(record);
             }
-            if was_in_scope && !contained && image.is_some() {
+            // Nobody keeps a copy outside the scope up to date, be it made of own changes only: later ones must not
+            // be folded into it as if it were whole.
+            if !contained && !self.frozen && image.is_some() {
                 return Ok(purge::leave(work, record)?);
             }
         }

@@ -291,10 +291,17 @@ impl World {
             .unwrap_or(first)
     }
 
-    /// Whether others are left who work, so that the rest of the world goes on when this phone does so no more.
+    /// Whether others are left who work, so that the rest of the world goes on when this phone does so no more. Databases
+    /// under one name end together.
     pub(super) fn goes_on_without(&self, index: usize) -> bool {
+        let name = |phone: &Phone| phone.replica.as_ref().map(|replica| replica.replica_id());
+        let ends = name(&self.phones[index]);
         let works = |(other, phone): &(usize, &Phone)| {
-            *other != index && !phone.gone && !phone.revoked && phone.known == KnownIntents::ALL
+            *other != index
+                && (ends.is_none() || name(phone) != ends)
+                && !phone.gone
+                && !phone.revoked
+                && phone.known == KnownIntents::ALL
         };
         self.phones.iter().enumerate().filter(works).count() >= 2
     }

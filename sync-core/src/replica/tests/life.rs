@@ -5,6 +5,7 @@ use crate::change::{ChangeId, For, SigningKey, Source};
 use crate::entry::RulingKind;
 use crate::fake_server::{START_MS, phone_with};
 use crate::ids::UnitId;
+use crate::session::Progress;
 use crate::verdict::{Answer, ProblemCode, Verdict};
 use crate::wire::{Status, WipeOrder};
 use crate::words::{Standing, StateWord};
@@ -59,6 +60,62 @@ fn a_lost_scope_takes_records_but_nothing_unsent() {
     server.grant(2, "worker", 3);
     meet(&mut server, &mut worker);
     assert_eq!(worker.counts().expect("counts").records, 3);
+    assert_converged(&server, &worker);
+}
+
+#[test]
+fn what_is_put_together_from_own_changes_outside_the_scope_is_not_taken_for_a_copy() {
+    let mut server = FakeServer::new();
+    let (mut desk, mut worker) = (server.phone(1), server.phone(2));
+    make(&server, &mut worker, record_id(1), "report.create", REPORT);
+    // The server has the report; its answer is lost, and another scope comes before the next one.
+    let request = Session::new("test")
+        .next_request(&worker, evidence(server.now_ms))
+        .expect("a request")
+        .expect("due");
+    server.answer(&request.bytes);
+    server.end_grant(2, "worker", 2);
+    server.grant(2, "worker", 9);
+    meet(&mut server, &mut desk);
+    make(
+        &server,
+        &mut desk,
+        record_id(1),
+        "report.move",
+        r#"{"unit":4,"reason":"next door"}"#,
+    );
+    meet(&mut server, &mut desk);
+    // A form is still open while the page comes that has the worker's own report and not where it went.
+    let comment = r#"{"text":"from the open form"}"#;
+    make(
+        &server,
+        &mut worker,
+        record_id(1),
+        "report.comment",
+        comment,
+    );
+    meet(&mut server, &mut worker);
+    server.grant(2, "worker", 3);
+    make(
+        &server,
+        &mut worker,
+        record_id(1),
+        "report.comment",
+        comment,
+    );
+    let mut session = Session::new("test");
+    session.on_link();
+    while let Some(request) = session
+        .next_request(&worker, evidence(server.now_ms))
+        .expect("a request")
+    {
+        let (answer, now) = (server.handle(&request.bytes), evidence(server.now_ms));
+        let progress = session.on_response(&mut worker, request.request_no, &answer, now, 7);
+        let Ok(Progress::Applied(applied)) = progress else {
+            panic!("{progress:?}");
+        };
+        assert!(!applied.repairs, "the worker's phone differs");
+    }
     assert_converged(&server, &worker);
 }
 
