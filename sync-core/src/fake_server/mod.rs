@@ -361,10 +361,15 @@ impl FakeServer {
 
     /// The fold of all entries of a record, rulings at their own places.
     pub fn fold_record(&self, record: RecordId) -> Option<RecordState> {
+        self.fold_before(record, self.head().next())
+    }
+
+    /// The same of those before a place.
+    fn fold_before(&self, record: RecordId, end: Pos) -> Option<RecordState> {
         let events = self
             .log
             .iter()
-            .filter(|entry| entry.record == record)
+            .filter(|entry| entry.record == record && entry.item.place.pos < end)
             .filter_map(|entry| {
                 let mut item = entry.item.clone();
                 if let Some(ruling) = &entry.ruling {

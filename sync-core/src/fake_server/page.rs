@@ -75,7 +75,10 @@ impl FakeServer {
                 if !late || entry.item.replica == listed.no {
                     write_item(&mut out, &Item::Entry(entry.item.clone()));
                 }
-            } else {
+            } else if self
+                .fold_before(entry.record, pos)
+                .is_some_and(|before| scope.contains(before.kind, before.unit, before.desk))
+            {
                 write_item(&mut out, &Item::Leave(entry.record));
             }
             room = room.max(1);
