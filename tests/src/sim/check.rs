@@ -11,6 +11,7 @@ use sync_core::digest::SetDigest;
 use sync_core::entry::{EntryKind, RulingKind};
 use sync_core::ids::{Pos, RecordId};
 use sync_core::kinds::{Kind, KnownIntents};
+use sync_core::replica::Condition;
 use sync_core::scope::Scope;
 use sync_core::verdict::{Marks, Verdict, encode_answers};
 
@@ -78,6 +79,8 @@ impl World {
                     phone.session.is_waiting(),
                     unsent.join(", ")
                 ));
+            } else if condition == Condition::Forked && !phone.revoked {
+                found.push(format!("phone {index} has not gone on under a new name"));
             } else if !phone.revoked && !self.holds_its_scope(index) {
                 let (held, expected) = (replica.digest().ok(), self.expected_digest(index));
                 found.push(format!(
