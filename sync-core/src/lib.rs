@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, makes a random number or opens a socket; time, ids, randomness and storage are handed in.
 
 pub mod backoff;
+pub mod calendar;
 pub mod canary;
 pub mod change;
 pub mod codec;
