@@ -5,6 +5,7 @@
 pub mod backoff;
 pub mod calendar;
 pub mod canary;
+pub mod cases;
 pub mod change;
 pub mod codec;
 pub mod decide;

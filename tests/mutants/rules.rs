@@ -6,8 +6,12 @@
 extern crate self as sync_core;
 extern crate self as tests;
 
+#[path = "../../sync-core/src/calendar/mod.rs"]
+pub mod calendar;
 #[path = "../../sync-core/src/canary.rs"]
 pub mod canary;
+#[path = "../../sync-core/src/cases/mod.rs"]
+pub mod cases;
 #[path = "../../sync-core/src/change/mod.rs"]
 pub mod change;
 #[path = "../../sync-core/src/codec/mod.rs"]
@@ -18,7 +22,7 @@ pub mod decide;
 pub mod digest;
 #[path = "../../sync-core/src/directory.rs"]
 pub mod directory;
-#[path = "../../sync-core/src/documents.rs"]
+#[path = "../../sync-core/src/documents/mod.rs"]
 pub mod documents;
 #[path = "../../sync-core/src/entry.rs"]
 pub mod entry;

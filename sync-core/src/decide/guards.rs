@@ -1,6 +1,7 @@
 //! The named conditions of transition tables.
 
 use super::rights::Right;
+use crate::calendar::{Allowance, Pause};
 use crate::canary::{Canary, is_awake};
 use crate::directory::Directory;
 use crate::documents::{Documents, Transition};
@@ -8,16 +9,6 @@ use crate::ids::PersonId;
 use crate::merge::{RecordState, Stamp};
 use crate::payload::Payload;
 use crate::verdict::{Problem, ProblemCode};
-
-const DAY_MS: i64 = 24 * 3_600_000;
-
-/// Guards that need the working calendar, which is a document of its own and not decided on yet: they hold.
-const NEED_THE_CALENDAR: &[&str] = &[
-    "within_1_working_day",
-    "within_5_working_days",
-    "extension_within_15_working_days",
-    "retention_over",
-];
 
 const KNOWN: &[&str] = &[
     "proof",
@@ -27,7 +18,11 @@ const KNOWN: &[&str] = &[
     "own_desk",
     "merge_target_is_another_report",
     "once",
+    "within_1_working_day",
+    "within_5_working_days",
     "within_10_days",
+    "extension_within_15_working_days",
+    "retention_over",
     "answer_is_whole",
     "second_extension_by_district",
     "verifier_is_not_handler",
@@ -41,7 +36,7 @@ const KNOWN: &[&str] = &[
 
 /// Whether a table may name this guard.
 pub fn is_known(guard: &str) -> bool {
-    KNOWN.contains(&guard) || NEED_THE_CALENDAR.contains(&guard)
+    KNOWN.contains(&guard)
 }
 
 /// What a guard looks at.
@@ -117,10 +112,21 @@ impl Attempted<'_> {
                 .next()
                 .is_some()
                 .then(|| Problem::whole(ProblemCode::OnlyOnce).limit(&self.step.to)),
+            "within_1_working_day" | "within_5_working_days" => {
+                let entered = self.entered_state();
+                (!self.is_within(guard, entered)).then(not_allowed)
+            }
             "within_10_days" => {
                 let closed = self.stamps_into("CLOSED").last();
-                let since_ms = closed.map_or(0, |stamp| stamp.time_ms);
-                (self.time_ms.saturating_sub(since_ms) > 10 * DAY_MS).then(not_allowed)
+                (!self.is_within(guard, closed)).then(not_allowed)
+            }
+            "extension_within_15_working_days" => {
+                let granted = self.payload.value::<bool>("granted").unwrap_or(false);
+                (granted && !self.extension_is_within(guard)).then(not_allowed)
+            }
+            "retention_over" => {
+                let entered = self.entered_state();
+                self.is_within(guard, entered).then(not_allowed)
             }
             "answer_is_whole" => {
                 let granted = self.payload.value::<bool>("granted").unwrap_or(false);
@@ -165,6 +171,66 @@ impl Attempted<'_> {
             .iter()
             .filter(move |step| step.states.as_ref().is_some_and(|(_, to)| to == state))
             .map(|step| &step.stamp)
+    }
+
+    /// What the record's present state was entered by.
+    fn entered_state(&self) -> Option<&Stamp> {
+        let steps = self.record.steps.iter().rev();
+        let step = steps.into_iter().find(|step| step.states.is_some());
+        step.map(|step| &step.stamp)
+            .or(self.record.created.as_ref())
+    }
+
+    /// The time that the document gives a guard.
+    fn allowance(&self, guard: &str) -> Option<Allowance<'_>> {
+        let within = self.documents.workflow(self.record.kind)?.within(guard)?;
+        let (calendar, zone) = (self.documents.calendar(), self.documents.zone());
+        Some(Allowance::of(within, calendar, zone))
+    }
+
+    /// Whether the step is taken within the guard's time after another. A guard to which the document gives none holds.
+    fn is_within(&self, guard: &str, since: Option<&Stamp>) -> bool {
+        let since_ms = since.map_or(0, |stamp| stamp.time_ms);
+        let due_ms = self
+            .allowance(guard)
+            .and_then(|time| time.due_ms(since_ms, &[]));
+        due_ms.is_none_or(|due_ms| self.time_ms <= due_ms)
+    }
+
+    /// Whether the new end lies within all that the case may take since it was sent out. What it was suspended does not count.
+    fn extension_is_within(&self, guard: &str) -> bool {
+        let (Some(end_ms), Some(all)) =
+            (self.payload.value::<i64>("due_ms"), self.allowance(guard))
+        else {
+            return true;
+        };
+        let Some((sent_ms, suspended)) = self.sent_out() else {
+            return true;
+        };
+        all.due_ms(sent_ms, &suspended)
+            .is_none_or(|due_ms| end_ms <= due_ms)
+    }
+
+    /// When the case was last sent out to a unit, and when it was suspended since. No step counts as before the one before it.
+    fn sent_out(&self) -> Option<(i64, Vec<Pause>)> {
+        let (mut at_ms, mut sent_ms) = (i64::MIN, None);
+        let mut suspended: Vec<Pause> = Vec::new();
+        for step in &self.record.steps {
+            let Some((from, to)) = &step.states else {
+                continue;
+            };
+            at_ms = at_ms.max(step.stamp.time_ms);
+            if let Some((_, end)) = suspended.last_mut().filter(|_| from == "SUSPENDED") {
+                *end = Some(at_ms);
+            }
+            if to == "DISPATCHED" && from != "IN_PROGRESS" {
+                sent_ms = Some(at_ms);
+                suspended.clear();
+            } else if to == "SUSPENDED" {
+                suspended.push((at_ms, None));
+            }
+        }
+        Some((sent_ms?, suspended))
     }
 
     fn did_one_of(&self, states: &[&str]) -> bool {

@@ -1,5 +1,6 @@
 //! The default documents as the models need them: workflows, roles, categories. Read as plain JSON.
 
+use super::calendar::Calendar;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,12 +35,14 @@ pub struct Role {
 pub struct Documents {
     /// Steps by kind.
     pub steps: BTreeMap<String, Vec<Step>>,
-    /// Days of each guard that counts in days, by kind and guard.
+    /// Days or working days of each guard that speaks of some, by kind and guard.
     pub days: BTreeMap<(String, String), i64>,
     /// Roles by code.
     pub roles: BTreeMap<String, Role>,
     /// Categories by code.
     pub categories: BTreeMap<String, Category>,
+    /// The working calendar.
+    pub calendar: Calendar,
 }
 
 /// A category.
@@ -82,12 +85,12 @@ impl Documents {
             days: BTreeMap::new(),
             roles: BTreeMap::new(),
             categories: BTreeMap::new(),
+            calendar: Calendar::default_one(),
         };
         for workflow in WORKFLOWS.map(parse) {
             let kind = text(&workflow["kind"]);
             for guard in list(&workflow["guards"]) {
-                if guard["within"]["unit"] == "day" {
-                    let days = guard["within"]["value"].as_i64().unwrap_or_default();
+                if let Some(days) = guard["within"]["value"].as_i64() {
                     documents
                         .days
                         .insert((kind.clone(), text(&guard["code"])), days);

@@ -19,6 +19,7 @@
 
 pub mod admit;
 pub mod arrival;
+pub mod calendar;
 pub mod decide;
 pub mod documents;
 mod entering;

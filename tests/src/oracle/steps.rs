@@ -21,6 +21,12 @@ pub struct Attempted<'a> {
 }
 
 impl Attempted<'_> {
+    /// How many days, or working days, the document gives a guard.
+    fn days_of(&self, guard: &str) -> i64 {
+        let key = (self.record.kind.clone(), guard.to_owned());
+        self.documents.days.get(&key).copied().unwrap_or(0)
+    }
+
     fn has_seen(&self, step: &Taken) -> bool {
         saw(self.entry, &step.stamp)
     }
@@ -152,11 +158,25 @@ fn failing_guard(
         "confirmer_is_not_doer" => (!did(&["DONE"]), not_verify),
         "reviewer_is_not_claimant" => (!is_author, not_allowed),
         "not_the_earlier_reviewer" => (!did(&["GRANTED", "REFUSED"]), not_allowed),
-        // These need the working calendar, which no document holds yet: they hold.
-        "within_1_working_day"
-        | "within_5_working_days"
-        | "extension_within_15_working_days"
-        | "retention_over" => return None,
+        "within_1_working_day" | "within_5_working_days" => {
+            let days = attempted.days_of(guard);
+            let calendar = &attempted.documents.calendar;
+            let end_ms = attempted.entry.stamp.time_ms;
+            let used_ms = calendar.worked_ms(entered_ms(attempted), end_ms - 1);
+            (
+                used_ms < days * calendar.working_day_minutes * 60_000,
+                not_allowed,
+            )
+        }
+        "extension_within_15_working_days" => {
+            let holds = !is_granted(&fields) || is_end_within(attempted, &fields, guard);
+            (holds, not_allowed)
+        }
+        "retention_over" => {
+            let over_ms = attempted.days_of(guard) * 24 * 3_600_000;
+            let at_ms = attempted.entry.stamp.time_ms;
+            (at_ms > entered_ms(attempted) + over_ms, not_allowed)
+        }
         _ => panic!("BUG: a document names a guard that no oracle knows: {guard}"),
     };
     (!holds).then_some(otherwise)
@@ -186,10 +206,51 @@ fn allows_self_handling(attempted: &Attempted<'_>) -> bool {
         .is_none_or(|category| category.self_handled_allowed)
 }
 
+/// When the record's state was entered: by its last step, or when it was made.
+fn entered_ms(attempted: &Attempted<'_>) -> i64 {
+    let mut steps = attempted.record.steps.iter().rev();
+    let step = steps.find(|step| step.states.is_some());
+    let made = attempted.record.created.as_ref();
+    step.map(|step| &step.stamp)
+        .or(made)
+        .map_or(0, |stamp| stamp.time_ms)
+}
+
+/// The new end lies within what the case may take since it was sent out last (a unit that hands it on sends it out no
+/// more), without the time for which it was suspended. No step counts as before the one before it.
+fn is_end_within(attempted: &Attempted<'_>, fields: &super::plain::Fields, guard: &str) -> bool {
+    let end_ms = fields
+        .get("due_ms")
+        .and_then(|raw| serde_json::from_str::<i64>(raw).ok());
+    let calendar = &attempted.documents.calendar;
+    let (mut at_ms, mut used_ms, mut is_out) = (i64::MIN, 0, false);
+    let mut state = String::new();
+    for step in &attempted.record.steps {
+        let Some((from, to)) = &step.states else {
+            continue;
+        };
+        let next_ms = at_ms.max(step.stamp.time_ms);
+        if is_out && state != "SUSPENDED" {
+            used_ms += calendar.worked_ms(at_ms, next_ms);
+        }
+        if to == "DISPATCHED" && from != "IN_PROGRESS" {
+            (is_out, used_ms) = (true, 0);
+        }
+        at_ms = next_ms;
+        state.clone_from(to);
+    }
+    let Some(end_ms) = end_ms.filter(|_| is_out) else {
+        return true;
+    };
+    let allowed_ms = attempted.days_of(guard) * calendar.working_day_minutes * 60_000;
+    // What it may take can be over before the last of these steps; then no end lies within.
+    end_ms <= at_ms && used_ms < allowed_ms
+        || end_ms > at_ms && used_ms + calendar.worked_ms(at_ms, end_ms - 1) < allowed_ms
+}
+
 /// Days count from the last step to `CLOSED`.
 fn is_within_days_of_closing(attempted: &Attempted<'_>, guard: &str) -> bool {
-    let key = (attempted.record.kind.clone(), guard.to_owned());
-    let days = attempted.documents.days.get(&key).copied().unwrap_or(0);
+    let days = attempted.days_of(guard);
     let closed = attempted.into("CLOSED").last();
     let closed_ms = closed.map_or(0, |step| step.stamp.time_ms);
     attempted.entry.stamp.time_ms <= closed_ms + days * 24 * 3_600_000

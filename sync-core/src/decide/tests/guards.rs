@@ -8,7 +8,7 @@ use super::scene::{
 use crate::decide::guards::is_known;
 use crate::ids::PersonId;
 use crate::kinds::Kind;
-use crate::merge::RecordState;
+use crate::merge::{Event, RecordState};
 use crate::verdict::{Problem, ProblemCode};
 
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -55,20 +55,92 @@ fn needed_fields_come_before_guards_and_guards_in_their_order() {
 }
 
 #[test]
-fn a_guard_that_needs_the_calendar_holds_and_one_that_nobody_knows_is_none() {
-    for guard in [
-        "within_1_working_day",
-        "within_5_working_days",
-        "extension_within_15_working_days",
-        "retention_over",
-    ] {
-        assert!(
-            is_known(guard) && Question::about(report()).passes(guard),
-            "{guard}"
-        );
-    }
-    assert!(is_known("proof") && is_known("own_claim"));
+fn a_guard_that_nobody_knows_is_none() {
+    assert!(is_known("proof") && is_known("own_claim") && is_known("retention_over"));
     assert!(!is_known("") && !is_known("proofs"));
+}
+
+/// 2026-11-27, a Friday, 16:30 in Shanghai.
+const FRIDAY_MS: i64 = 1_795_768_200_000;
+const HOUR_MS: i64 = 3_600_000;
+
+fn at(pos: u64, time_ms: i64, to: &str, json: &str) -> Event {
+    let mut event = event(pos, OTHER, step(to, json));
+    event.stamp.time_ms = time_ms;
+    event
+}
+
+fn made_at(time_ms: i64) -> Event {
+    let made = created(Kind::Report, "SUBMITTED", r#"{"category":"SAN-01"}"#);
+    let mut made = event(1, OTHER, made);
+    made.stamp.time_ms = time_ms;
+    made
+}
+
+#[test]
+fn a_unit_sends_back_within_a_working_day_of_getting_it() {
+    let record = record([
+        made_at(FRIDAY_MS - HOUR_MS),
+        at(2, FRIDAY_MS, "DISPATCHED", "{}"),
+    ]);
+    // Half an hour is left on Friday; the day is over on Monday at 16:30.
+    let monday_ms = FRIDAY_MS + 3 * DAY_MS;
+    for (time_ms, passes) in [
+        (FRIDAY_MS, true),
+        (FRIDAY_MS + 2 * DAY_MS, true),
+        (monday_ms, true),
+        (monday_ms + 1, false),
+    ] {
+        let asked = Question {
+            time_ms,
+            ..Question::about(record.clone())
+        };
+        assert_eq!(asked.passes("within_1_working_day"), passes, "{time_ms}");
+    }
+}
+
+#[test]
+fn an_extension_ends_within_fifteen_working_days_of_sending_out_without_suspension() {
+    let sent = [
+        made_at(FRIDAY_MS - HOUR_MS),
+        at(2, FRIDAY_MS, "DISPATCHED", "{}"),
+    ];
+    let handled = [at(3, FRIDAY_MS + HOUR_MS, "IN_PROGRESS", "{}")];
+    let suspended = [
+        at(4, FRIDAY_MS + 3 * DAY_MS, "SUSPENDED", "{}"),
+        at(5, FRIDAY_MS + 10 * DAY_MS, "IN_PROGRESS", "{}"),
+    ];
+    let short: Vec<Event> = sent.iter().chain(&handled).cloned().collect();
+    let long: Vec<Event> = short.iter().chain(&suspended).cloned().collect();
+    // Three weeks later, and a week more for the week of suspension; an answer that refuses asks for no end.
+    let last_ms = FRIDAY_MS + 21 * DAY_MS;
+    for (events, due_ms, granted, passes) in [
+        (&short, last_ms, true, true),
+        (&short, last_ms + 1, true, false),
+        (&short, last_ms + 1, false, true),
+        (&long, last_ms + 7 * DAY_MS, true, true),
+        (&long, last_ms + 7 * DAY_MS + 1, true, false),
+    ] {
+        let json = format!(r#"{{"granted":{granted},"due_ms":{due_ms}}}"#);
+        let asked = Question::about(record(events.iter().cloned())).with(json.leak());
+        let found = asked.passes("extension_within_15_working_days");
+        assert_eq!(found, passes, "{due_ms} {granted}");
+    }
+}
+
+#[test]
+fn what_is_kept_open_to_questions_is_archived_after_a_year() {
+    let closed = record([
+        made_at(FRIDAY_MS),
+        at(2, FRIDAY_MS + HOUR_MS, "CLOSED", "{}"),
+    ]);
+    for (days, passes) in [(0, false), (364, false), (366, true)] {
+        let asked = Question {
+            time_ms: FRIDAY_MS + HOUR_MS + days * DAY_MS,
+            ..Question::about(closed.clone())
+        };
+        assert_eq!(asked.passes("retention_over"), passes, "{days}");
+    }
 }
 
 #[test]

@@ -53,6 +53,7 @@ impl Question {
             roles: Vec::new(),
             requires: owned(requires),
             guards: owned(guards),
+            ..Transition::default()
         };
         check(&Attempted {
             directory: &district(),

@@ -104,7 +104,7 @@ fn is_refused_by_a_guard(step: &Transition, role: &str) -> bool {
     step.guards.iter().any(|guard| match guard.as_str() {
         "own_report" => role != "duty_desk",
         "reporter_verifier_or_desk" => role != "duty_desk" && role != "verifier",
-        "within_10_days" => true,
+        "within_10_days" | "retention_over" => true,
         _ => false,
     })
 }
