@@ -134,12 +134,23 @@ pub enum DirectoryChange {
         /// The old key's signature over the new one, 128 hexadecimal digits; empty for the first.
         signature: String,
     },
-    /// The set of documents in force, by the hash of each text.
+    /// The documents that the district begins with, by the hash of each text.
     Documents {
         /// The version of the set.
         version: u32,
         /// Name and SHA-256 of each.
         hashes: BTreeMap<String, String>,
+    },
+    /// A further version of one document.
+    Document {
+        /// Which.
+        name: String,
+        /// Its version, one more than the last one's.
+        version: u32,
+        /// From when it is in force, milliseconds since 1970.
+        from_ms: i64,
+        /// The SHA-256 of its text.
+        hash: String,
     },
 }
 
@@ -180,6 +191,17 @@ fn key_message(district: DistrictId, id: &str, key: &VerifyingKey) -> Vec<u8> {
     [&district.as_bytes()[..], id.as_bytes(), &key.to_bytes()].concat()
 }
 
+/// One version of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentVersion {
+    /// From 1.
+    pub version: u32,
+    /// From when it is in force, milliseconds since 1970.
+    pub from_ms: i64,
+    /// The SHA-256 of its text.
+    pub hash: String,
+}
+
 /// The folded directory.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
@@ -189,7 +211,9 @@ pub struct Directory {
     by_id: BTreeMap<ReplicaId, ReplicaNo>,
     /// In the order of the log: each is signed with the one before.
     server_keys: Vec<KeyLink>,
-    /// The version of the documents in force.
+    /// The versions of each document, in the order of the log.
+    documents: BTreeMap<String, Vec<DocumentVersion>>,
+    /// How many entries have changed the documents.
     pub documents_version: u32,
     /// The place of the last entry folded in.
     pub pos: Pos,
@@ -249,7 +273,35 @@ impl Directory {
                     signature: Signature(signature),
                 });
             }
-            DirectoryChange::Documents { version, .. } => self.documents_version = version,
+            DirectoryChange::Documents { version, hashes } => {
+                self.documents_version += 1;
+                for (name, hash) in hashes {
+                    self.documents
+                        .entry(name)
+                        .or_default()
+                        .push(DocumentVersion {
+                            version,
+                            from_ms: i64::MIN,
+                            hash,
+                        });
+                }
+            }
+            DirectoryChange::Document {
+                name,
+                version,
+                from_ms,
+                hash,
+            } => {
+                self.documents_version += 1;
+                self.documents
+                    .entry(name)
+                    .or_default()
+                    .push(DocumentVersion {
+                        version,
+                        from_ms,
+                        hash,
+                    });
+            }
         }
     }
 
@@ -288,6 +340,35 @@ impl Directory {
             .keys()
             .copied()
             .filter(move |unit| self.is_within(*unit, above))
+    }
+
+    /// The versions of a document, in the order of the log.
+    pub fn document_versions(&self, name: &str) -> &[DocumentVersion] {
+        self.documents.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The version of each document that is in force at a moment: the last one entered of those whose time has come.
+    pub fn documents_in_force(&self, at_ms: i64) -> impl Iterator<Item = (&str, &DocumentVersion)> {
+        self.documents.iter().filter_map(move |(name, versions)| {
+            let begun = versions
+                .iter()
+                .rev()
+                .find(|version| version.from_ms <= at_ms);
+            begun.map(|version| (name.as_str(), version))
+        })
+    }
+
+    /// From when and until when nothing comes into force by time alone, around a moment.
+    pub fn documents_hold_ms(&self, at_ms: i64) -> (i64, i64) {
+        let all = || {
+            self.documents
+                .values()
+                .flatten()
+                .map(|version| version.from_ms)
+        };
+        let from_ms = all().filter(|from_ms| *from_ms <= at_ms).max();
+        let until_ms = all().filter(|from_ms| *from_ms > at_ms).min();
+        (from_ms.unwrap_or(i64::MIN), until_ms.unwrap_or(i64::MAX))
     }
 
     /// Whether the person has a number here.

@@ -111,7 +111,7 @@ impl Backend for Gridwork {
                         Ok(state) => {
                             let scope = Scope::of(
                                 &state.directory,
-                                district.documents(),
+                                &state.documents.documents,
                                 PersonId(caller.person),
                                 clock.wall_ms(),
                             );

@@ -32,7 +32,8 @@ impl Gridwork {
                 name: unit.name.clone(),
                 kind: unit.kind.clone(),
             });
-        let categories = district.documents().categories().map(|category| Category {
+        let documents_in_force = district.documents();
+        let categories = documents_in_force.categories().map(|category| Category {
             code: category.code.clone(),
             name_zh: category.name.zh.clone(),
             name_en: category.name.en.clone(),

@@ -54,7 +54,6 @@ pub struct District {
     path: PathBuf,
     writer: Writer,
     readers: Mutex<Vec<DistrictRead>>,
-    documents: Arc<Documents>,
     keys: Arc<ServerKeys>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -67,16 +66,14 @@ impl District {
     /// # Errors
     /// Storage's own, a file of a newer version, or a clock that lies before the last entry.
     pub fn open(setup: DistrictSetup) -> Result<Self, ServiceError> {
-        let documents = Arc::new(Documents::defaults());
         let write = DistrictWrite::open(&setup.path)?;
         let now_ms = setup.clock.wall_ms();
         let code = write.facts()?.code;
         let keys = Arc::new(ServerKeys::new(&code, &setup.head_keys, &setup.token_keys));
-        super::keys::enter_missing(&write, &documents, &setup.head_keys, now_ms)?;
-        super::known_intents::learn(&write, &documents, &keys.head(), setup.known, now_ms)?;
+        super::keys::enter_missing(&write, &setup.head_keys, now_ms)?;
+        super::known_intents::learn(&write, &keys.head(), setup.known, now_ms)?;
         let writer_setup = WriterSetup {
             write,
-            documents: Arc::clone(&documents),
             keys: Arc::clone(&keys),
             clock: Arc::clone(&setup.clock),
             clock_agreed: setup.clock_agreed,
@@ -93,7 +90,6 @@ impl District {
             path: setup.path,
             writer,
             readers: Mutex::new(Vec::new()),
-            documents,
             keys,
             clock: setup.clock,
             entropy: setup.entropy,
@@ -126,9 +122,9 @@ impl District {
         self.writer.state()
     }
 
-    /// The documents in force.
-    pub fn documents(&self) -> &Documents {
-        &self.documents
+    /// The documents that were in force at the last entry.
+    pub fn documents(&self) -> Arc<Documents> {
+        Arc::clone(&self.state().documents.documents)
     }
 
     /// The keys that it signs with.
@@ -409,7 +405,7 @@ impl District {
             read,
             facts: &state.facts,
             directory: &state.directory,
-            documents: &self.documents,
+            documents: &state.documents.documents,
             head: state.head.0,
             open_range: None,
             repaired: None,

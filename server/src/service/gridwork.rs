@@ -310,7 +310,7 @@ impl Gridwork {
         let state = district.state();
         Scope::of(
             &state.directory,
-            district.documents(),
+            &state.documents.documents,
             PersonId(caller.person),
             self.clock.wall_ms(),
         )

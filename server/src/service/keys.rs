@@ -11,7 +11,6 @@ use crate::store::sqlite::{DistrictWrite, Group};
 use std::sync::{Arc, PoisonError, RwLock};
 use sync_core::change::SigningKey;
 use sync_core::directory::{Directory, DirectoryChange};
-use sync_core::documents::Documents;
 use sync_core::ids::Pos;
 
 /// A key for receipts and heads, by its name.
@@ -116,7 +115,6 @@ fn missing_keys(
 /// Storage's own.
 pub(super) fn enter_missing(
     write: &DistrictWrite,
-    documents: &Documents,
     heads: &[StoredKey],
     now_ms: i64,
 ) -> Result<(), StoreError> {
@@ -128,7 +126,8 @@ pub(super) fn enter_missing(
     let now_ms = now_ms.max(write.last_received_ms()?);
     let (id, key) = head_key(heads.last().expect("BUG: a district without a key"));
     let transaction = Group::begin(write)?;
-    let mut log = LogWriter::new(write, documents, (&id, &key), &state);
+    let mut log = LogWriter::new(write, (&id, &key), &state);
+    log.refresh_documents(now_ms)?;
     for change in missing {
         log.change_directory(change, now_ms)?;
     }

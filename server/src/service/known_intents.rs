@@ -4,7 +4,6 @@ use super::log_writer::{LogWriter, WriterState};
 use crate::store::StoreError;
 use crate::store::sqlite::{DistrictWrite, Group};
 use sync_core::change::SigningKey;
-use sync_core::documents::Documents;
 use sync_core::ids::Pos;
 use sync_core::kinds::KnownIntents;
 
@@ -15,7 +14,6 @@ use sync_core::kinds::KnownIntents;
 /// Storage's own, or that the server before knew more: its records hold what this one cannot fold.
 pub(super) fn learn(
     write: &DistrictWrite,
-    documents: &Documents,
     key: &(String, SigningKey),
     known: KnownIntents,
     now_ms: i64,
@@ -48,7 +46,8 @@ pub(super) fn learn(
     state.facts.known = noted;
     if before.is_some_and(|before| before < known) {
         let now_ms = now_ms.max(write.last_received_ms()?);
-        let mut log = LogWriter::new(write, documents, (&key.0, &key.1), &state);
+        let mut log = LogWriter::new(write, (&key.0, &key.1), &state);
+        log.refresh_documents(now_ms)?;
         for pos in write.list_waiting_for_intents()? {
             log.release_one(pos, now_ms)?;
         }

@@ -1,6 +1,7 @@
 //! The writer's hand on the log: what it knows in memory, and the steps that every entry takes, inside one group.
 
 use super::context::{LogView, OpenRange};
+use super::documents::InForce;
 use super::epochs::next_epoch;
 use crate::store::StoreError;
 use crate::store::sqlite::{
@@ -13,7 +14,6 @@ use sync_core::canary::{Canary, is_awake};
 use sync_core::change::{Hash, SigningKey};
 use sync_core::digest::SetDigest;
 use sync_core::directory::{Directory, DirectoryChange};
-use sync_core::documents::Documents;
 use sync_core::entry::{EntryKind, Ruling, RulingKind, chained_body, log_hash};
 use sync_core::ids::{Epoch, PersonId, Pos, ScopeVersion, UnitId};
 use sync_core::kinds::Kind;
@@ -45,6 +45,8 @@ pub struct WriterState {
     pub head: (Pos, Hash),
     /// The directory as of the head.
     pub directory: Arc<Directory>,
+    /// The documents that were in force at the last entry.
+    pub documents: InForce,
     next_record_no: i64,
     buckets: BTreeMap<Bucket, SetDigest>,
     waits: BTreeSet<WaitKey>,
@@ -71,10 +73,14 @@ impl WriterState {
                 .map_err(|error| StoreError::corrupt("entry", pos, error))?;
             directory.apply(pos, change);
         }
+        let facts = write.facts()?;
+        let at_ms = write.last_received_ms()?;
+        let documents = InForce::at(write, &directory, &facts.time_zone, at_ms)?;
         Ok(Self {
-            facts: write.facts()?,
+            facts,
             head: write.head()?,
             directory: Arc::new(directory),
+            documents,
             next_record_no: write.last_record_no()? + 1,
             buckets: write.list_buckets()?.into_iter().collect(),
             waits: write.list_wait_keys()?.into_iter().collect(),
@@ -90,7 +96,6 @@ impl WriterState {
 /// The log, open for appending inside one group.
 pub struct LogWriter<'a> {
     write: &'a DistrictWrite,
-    documents: &'a Documents,
     key: (&'a str, &'a SigningKey),
     state: WriterState,
     open_range: Option<OpenRange>,
@@ -100,7 +105,6 @@ impl<'a> LogWriter<'a> {
     /// Starts on a copy of the writer's state.
     pub fn new(
         write: &'a DistrictWrite,
-        documents: &'a Documents,
         key: (&'a str, &'a SigningKey),
         state: &WriterState,
     ) -> Self {
@@ -109,7 +113,6 @@ impl<'a> LogWriter<'a> {
         state.directory_changed = false;
         Self {
             write,
-            documents,
             key,
             state,
             open_range: None,
@@ -133,6 +136,19 @@ impl<'a> LogWriter<'a> {
                 .insert_head(self.state.head.0, self.state.head.1)?;
         }
         Ok(self.state)
+    }
+
+    /// Reads the documents anew when an entry or the time has brought others into force.
+    ///
+    /// # Errors
+    /// Storage's own.
+    pub(super) fn refresh_documents(&mut self, now_ms: i64) -> Result<(), StoreError> {
+        let state = &mut self.state;
+        if !state.documents.are_those_of(&state.directory, now_ms) {
+            let time_zone = &state.facts.time_zone;
+            state.documents = InForce::at(self.write, &state.directory, time_zone, now_ms)?;
+        }
+        Ok(())
     }
 
     pub(super) fn write(&self) -> &'a DistrictWrite {
@@ -166,7 +182,7 @@ impl<'a> LogWriter<'a> {
             read: self.write,
             facts: &self.state.facts,
             directory: &self.state.directory,
-            documents: self.documents,
+            documents: &self.state.documents.documents,
             head: self.state.head.0,
             open_range: self.open_range,
             repaired: Some(&self.state.pending_repairs),
@@ -379,7 +395,12 @@ impl<'a> LogWriter<'a> {
         person: PersonId,
         now_ms: i64,
     ) -> Result<(Scope, ScopeVersion), StoreError> {
-        let scope = Scope::of(&self.state.directory, self.documents, person, now_ms);
+        let scope = Scope::of(
+            &self.state.directory,
+            &self.state.documents.documents,
+            person,
+            now_ms,
+        );
         let bytes = scope.encode();
         let version = match self.write.find_scope(person)? {
             Some((version, stored)) if stored == bytes => version,

@@ -9,6 +9,7 @@ pub mod context;
 mod detail;
 mod directory_read;
 pub mod district;
+pub mod documents;
 pub mod enrolment;
 pub mod epochs;
 mod error;

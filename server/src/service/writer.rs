@@ -13,7 +13,6 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use sync_core::canary::{Canary, is_awake};
-use sync_core::documents::Documents;
 use tokio::sync::{broadcast, oneshot};
 
 /// Batches that one commit may hold: bounds how long the first of them waits.
@@ -65,8 +64,6 @@ pub struct Writer {
 pub struct WriterSetup {
     /// The district's file.
     pub write: DistrictWrite,
-    /// The documents in force.
-    pub documents: Arc<Documents>,
     /// The keys to sign with.
     pub keys: Arc<ServerKeys>,
     /// The clock.
@@ -391,7 +388,8 @@ impl Core {
         let transaction = Group::begin(&self.setup.write)?;
         let key = self.setup.keys.head();
         let key = (key.0.as_str(), &key.1);
-        let mut log = LogWriter::new(&self.setup.write, &self.setup.documents, key, &self.state);
+        let mut log = LogWriter::new(&self.setup.write, key, &self.state);
+        log.refresh_documents(received_ms)?;
         let value = work(&mut log, received_ms)?;
         let state = log.finish(self.state.head.0)?;
         match transaction.commit() {

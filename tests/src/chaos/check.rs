@@ -186,7 +186,7 @@ fn compare_digests(
     for (device, state) in devices.iter().zip(states) {
         let name = device.name.as_str();
         let person = state["person"].as_u64().unwrap_or(0) as u32;
-        let scope = Scope::of(directory, district.documents(), PersonId(person), now_ms);
+        let scope = Scope::of(directory, &district.documents(), PersonId(person), now_ms);
         let mut expected = SetDigest::default();
         for (bucket, digest) in &buckets {
             if scope.contains(bucket.kind, bucket.unit, bucket.desk) {

@@ -103,7 +103,7 @@ impl World {
         // The time of admission never falls, whatever the clock does.
         let now_ms = self.server.clock.wall_ms().max(last_ms);
         let person = self.phones[index].person;
-        let scope = Scope::of(&state.directory, district.documents(), person, now_ms);
+        let scope = Scope::of(&state.directory, &district.documents(), person, now_ms);
         let mut expected = SetDigest::default();
         for (bucket, digest) in &buckets {
             if scope.contains(bucket.kind, bucket.unit, bucket.desk) {

@@ -122,7 +122,12 @@ impl World {
         summary.digest = sync_core::hex::encode(&whole.to_bytes());
         for phone in &self.phones {
             let now_ms = crate::clock::Clock::wall_ms(&*self.clock);
-            let scope = Scope::of(&state.directory, district.documents(), phone.person, now_ms);
+            let scope = Scope::of(
+                &state.directory,
+                &district.documents(),
+                phone.person,
+                now_ms,
+            );
             let mut expected = SetDigest::default();
             for (bucket, digest) in &buckets {
                 if scope.contains(bucket.kind, bucket.unit, bucket.desk) {

@@ -60,6 +60,12 @@ impl Pass<'_> {
                     self.check_document(entry.pos, name, *version, hash)?;
                 }
             }
+            DirectoryChange::Document {
+                name,
+                version,
+                hash,
+                ..
+            } => self.check_document(entry.pos, name, *version, hash)?,
             DirectoryChange::Replica(replica) => {
                 let taken = self.directory.replica(replica.no).is_some()
                     || self.directory.replica_by_id(replica.replica).is_some();

@@ -5,13 +5,13 @@ use super::receipts::Covering;
 use super::records::Slot;
 use super::{DistrictReport, HeadReport, Known, Progress};
 use crate::service::context::LogView;
+use crate::service::documents::InForce;
 use crate::store::StoreError;
 use crate::store::sqlite::{Bucket, DistrictFacts, DistrictRead, EntryRow};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use sync_core::change::{Hash, VerifyingKey};
 use sync_core::digest::SetDigest;
 use sync_core::directory::Directory;
-use sync_core::documents::Documents;
 use sync_core::entry::{Admission, EntryKind, chained_body, log_hash};
 use sync_core::ids::{Pos, ReplicaNo, Seq};
 
@@ -42,7 +42,8 @@ pub(super) struct Counts {
 pub(super) struct Pass<'a> {
     pub read: &'a DistrictRead,
     pub facts: &'a DistrictFacts,
-    pub documents: &'a Documents,
+    /// Those in force at the entry that is looked at.
+    pub documents: InForce,
     pub known: Known<'a>,
     pub findings: Findings,
     pub counts: Counts,
@@ -74,18 +75,18 @@ impl<'a> Pass<'a> {
     pub fn new(
         read: &'a DistrictRead,
         facts: &'a DistrictFacts,
-        documents: &'a Documents,
         known: Known<'a>,
         findings: Findings,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, StoreError> {
+        let directory = Directory::default();
+        Ok(Self {
             read,
             facts,
-            documents,
+            documents: InForce::at(read, &directory, &facts.time_zone, 0)?,
             known,
             findings,
             counts: Counts::default(),
-            directory: Directory::default(),
+            directory,
             last: (Pos(0), Hash::ZERO),
             chain_whole: true,
             received_ms: i64::MIN,
@@ -99,7 +100,17 @@ impl<'a> Pass<'a> {
             buckets: BTreeMap::new(),
             gone: BTreeSet::new(),
             repaired: BTreeSet::new(),
+        })
+    }
+
+    /// The documents that were in force when an entry was decided. What a restore took back in is not decided again.
+    fn refresh_documents(&mut self, entry: &EntryRow) -> Result<(), StoreError> {
+        let at_ms = entry.received_ms;
+        if entry.first_place.is_none() && !self.documents.are_those_of(&self.directory, at_ms) {
+            let time_zone = &self.facts.time_zone;
+            self.documents = InForce::at(self.read, &self.directory, time_zone, at_ms)?;
         }
+        Ok(())
     }
 
     /// The log as it stood when `head` was its last place.
@@ -108,7 +119,7 @@ impl<'a> Pass<'a> {
             read: self.read,
             facts: self.facts,
             directory: &self.directory,
-            documents: self.documents,
+            documents: &self.documents.documents,
             head,
             open_range: None,
             repaired: Some(&self.repaired),
@@ -168,6 +179,9 @@ impl<'a> Pass<'a> {
             (self.last.0, self.chain_whole) = (Pos(entry.pos.0 - 1), false);
         }
         self.counts.entries += 1;
+        if let Err(error) = self.refresh_documents(entry) {
+            self.findings.note_error(Some(entry.pos), &error);
+        }
         let checked = match entry.kind {
             EntryKind::Change => self.change(entry),
             EntryKind::Ruling => self.ruling(entry),

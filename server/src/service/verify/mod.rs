@@ -26,7 +26,6 @@ use crate::store::sqlite::control::KnownDistrict;
 use fault::Findings;
 use log::Pass;
 use serde::Serialize;
-use sync_core::documents::Documents;
 use sync_core::wire::SignedHead;
 
 /// What is known of a district from elsewhere.
@@ -138,8 +137,7 @@ pub fn verify(
             }
             Err(error) => return Err(error),
         };
-        let documents = Documents::defaults();
-        let mut pass = Pass::new(read, &facts, &documents, known, findings);
+        let mut pass = Pass::new(read, &facts, known, findings)?;
         pass.check_facts(code);
         pass.run(progress);
         pass.check_tables();
