@@ -347,14 +347,25 @@ impl Directory {
         self.documents.get(name).map_or(&[], Vec::as_slice)
     }
 
+    /// The names of all documents that have a version.
+    pub fn document_names(&self) -> impl Iterator<Item = &str> {
+        self.documents.keys().map(String::as_str)
+    }
+
+    /// The versions of a document that are in force at a moment or come after: not those that another has taken the place of.
+    pub fn document_versions_from(&self, name: &str, at_ms: i64) -> &[DocumentVersion] {
+        let versions = self.document_versions(name);
+        let begun = versions
+            .iter()
+            .rposition(|version| version.from_ms <= at_ms);
+        &versions[begun.unwrap_or(0)..]
+    }
+
     /// The version of each document that is in force at a moment: the last one entered of those whose time has come.
     pub fn documents_in_force(&self, at_ms: i64) -> impl Iterator<Item = (&str, &DocumentVersion)> {
-        self.documents.iter().filter_map(move |(name, versions)| {
-            let begun = versions
-                .iter()
-                .rev()
-                .find(|version| version.from_ms <= at_ms);
-            begun.map(|version| (name.as_str(), version))
+        self.documents.keys().filter_map(move |name| {
+            let first = self.document_versions_from(name, at_ms).first()?;
+            (first.from_ms <= at_ms).then_some((name.as_str(), first))
         })
     }
 

@@ -30,3 +30,8 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
         .map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?))
         .collect()
 }
+
+/// The same where so many bytes are wanted.
+pub fn decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
+    decode(text)?.try_into().ok()
+}

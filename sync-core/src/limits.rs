@@ -39,3 +39,7 @@ pub const ATTEMPTS_SHOWN_MAX: usize = 20;
 /// How long a phone keeps the bytes of own changes at least, although they have reached the second place: as long as an
 /// older backup than the last one may be the one that is put back.
 pub const OWN_KEPT_MS: i64 = 30 * 24 * 3_600_000;
+/// Texts of documents that a replica names as held, and versions that a manifest may have.
+pub const DOCUMENT_TEXTS_MAX: usize = 256;
+/// Bytes of a document's text.
+pub const DOCUMENT_BYTES_MAX: usize = 1024 * 1024;

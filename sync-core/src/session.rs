@@ -210,6 +210,7 @@ impl Session {
             } else {
                 Vec::new()
             },
+            documents_held: replica.documents_held()?,
         };
         let bytes = request.encode(&batch.bytes, replica.signing_key());
         self.in_flight = Some(InFlight {
@@ -219,6 +220,7 @@ impl Session {
                 first_seq: batch.first,
                 count: batch.count,
                 wanted: request.wanted,
+                asked_documents: request.documents_held.is_some(),
             },
         });
         Ok(Some(Outgoing { bytes, request_no }))
@@ -265,6 +267,7 @@ impl Session {
         };
         let sent_in_vain =
             in_flight.facts.count > 0 && applied.receipted == 0 && !applied.new_epoch;
+        let asked_documents = in_flight.facts.asked_documents;
         self.in_flight = None;
         self.shows_certificate = false;
         self.answered_at = Some(now);
@@ -276,7 +279,10 @@ impl Session {
             (self.failures, self.wait_ms, self.failed_at) = (0, 0, None);
             self.window = self.window.grown();
         }
-        self.due = applied.more || applied.repairs || applied.new_epoch;
+        // A server that was asked and brought nothing has none to give.
+        let documents_follow =
+            applied.documents.lacks && (applied.documents.brought || !asked_documents);
+        self.due = applied.more || applied.repairs || applied.new_epoch || documents_follow;
         if let Some(token) = response.token {
             self.token = Some((token, now));
             self.wants_token = false;

@@ -404,6 +404,7 @@ fn idle() -> SyncRequest {
         app: String::new(),
         known_keys: 1,
         last_head: Vec::new(),
+        documents_held: None,
     }
 }
 

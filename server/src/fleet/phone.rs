@@ -155,6 +155,7 @@ impl Phone {
             certificate: Vec::new(),
             known_keys: 1,
             last_head: Vec::new(),
+            documents_held: None,
         };
         request.encode(&batch.finish(), &self.key)
     }

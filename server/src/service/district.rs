@@ -72,6 +72,7 @@ impl District {
         let keys = Arc::new(ServerKeys::new(&code, &setup.head_keys, &setup.token_keys));
         super::keys::enter_missing(&write, &setup.head_keys, now_ms)?;
         super::known_intents::learn(&write, &keys.head(), setup.known, now_ms)?;
+        super::documents::enter_missing(&write, &keys.head(), now_ms)?;
         let writer_setup = WriterSetup {
             write,
             keys: Arc::clone(&keys),
@@ -354,10 +355,17 @@ impl District {
                 WipeOrder::sign(self.id, request.replica, revoked_ms, &key.0, &key.1)
             }),
             keys: new_keys(&state.directory, request.known_keys),
+            manifest: None,
+            texts: Vec::new(),
         };
         if status != Status::Ok || request.page_bytes_max == 0 {
             response.head = Some(self.sign_head(state.head)?);
             return Ok(response);
+        }
+        if let Some(held) = &request.documents_held {
+            let bytes_max = usize::try_from(request.page_bytes_max).unwrap_or(usize::MAX);
+            let bytes_max = bytes_max.min(limits::PAGE_BYTES_MAX);
+            state.documents.tell(held, bytes_max, &mut response);
         }
         let (scope, scope_version, person) = (outcome.scope, outcome.scope_version, outcome.person);
         let district = Arc::clone(self);

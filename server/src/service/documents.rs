@@ -1,15 +1,19 @@
 //! The documents of a district: which of them are in force at a moment.
 
+use super::log_writer::{LogWriter, WriterState};
 use crate::store::StoreError;
-use crate::store::sqlite::DistrictRead;
+use crate::store::sqlite::{DistrictRead, DistrictWrite, Group};
 use chrono::{Offset as _, TimeZone as _};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use sync_core::calendar::Zone;
-use sync_core::change::Hash;
-use sync_core::directory::Directory;
-use sync_core::documents::{DEFAULTS, Documents};
+use sync_core::change::{Hash, SigningKey};
+use sync_core::directory::{Directory, DirectoryChange, DocumentVersion};
+use sync_core::documents::{DEFAULTS, Documents, Manifest, ManifestVersion};
+use sync_core::ids::Pos;
 use sync_core::limits;
+use sync_core::replica::mark_of;
+use sync_core::wire::{SyncResponse, TextMark};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
@@ -22,6 +26,60 @@ pub struct InForce {
     known: u32,
     from_ms: i64,
     until_ms: i64,
+    /// What replicas are told of them, and the texts of those in force and to come.
+    told: Arc<Told>,
+}
+
+#[derive(Debug)]
+struct Told {
+    manifest: Vec<u8>,
+    texts: Vec<(Hash, String)>,
+}
+
+/// Reads a version's text and holds it against the hash that the log names.
+fn text_of(
+    read: &DistrictRead,
+    name: &str,
+    version: &DocumentVersion,
+) -> Result<(Hash, String), StoreError> {
+    let found = read.find_document(name, version.version)?;
+    let hashed = found.map(|text| (Hash::of(&[text.as_bytes()]), text));
+    hashed
+        .filter(|(hash, _)| hash.to_string() == version.hash)
+        .ok_or_else(|| {
+            let row = format!("{name}/{}", version.version);
+            StoreError::corrupt("document", row, "it is not what the log names")
+        })
+}
+
+impl Told {
+    fn at(
+        read: &DistrictRead,
+        directory: &Directory,
+        zone: &Zone,
+        at_ms: i64,
+    ) -> Result<Self, StoreError> {
+        let mut manifest = Manifest {
+            zone: zone.clone(),
+            versions: Vec::new(),
+        };
+        let mut texts = Vec::new();
+        for name in directory.document_names() {
+            for version in directory.document_versions_from(name, at_ms) {
+                texts.push(text_of(read, name, version)?);
+                manifest.versions.push(ManifestVersion {
+                    name: name.to_owned(),
+                    version: version.version,
+                    from_ms: (version.from_ms > i64::MIN).then_some(version.from_ms),
+                    sha256: version.hash.clone(),
+                });
+            }
+        }
+        Ok(Self {
+            manifest: manifest.encode(),
+            texts,
+        })
+    }
 }
 
 impl InForce {
@@ -40,17 +98,12 @@ impl InForce {
             .map(|(name, text)| (*name, (*text).to_owned()))
             .collect();
         for (name, version) in directory.documents_in_force(at_ms) {
-            let row = || format!("{name}/{}", version.version);
-            let text = read
-                .find_document(name, version.version)?
-                .filter(|text| Hash::of(&[text.as_bytes()]).to_string() == version.hash)
-                .ok_or_else(|| {
-                    StoreError::corrupt("document", row(), "it is not what the log names")
-                })?;
-            texts.insert(name, text);
+            texts.insert(name, text_of(read, name, version)?.1);
         }
         let texts = texts.iter().map(|(name, text)| (*name, text.as_str()));
-        let documents = Documents::read(texts, zone_of(time_zone)).map_err(|faults| {
+        let zone = zone_of(time_zone);
+        let told = Told::at(read, directory, &zone, at_ms)?;
+        let documents = Documents::read(texts, zone).map_err(|faults| {
             let text: Vec<String> = faults.iter().map(ToString::to_string).collect();
             StoreError::corrupt("document", "in force", text.join("; "))
         })?;
@@ -60,6 +113,7 @@ impl InForce {
             known: directory.documents_version,
             from_ms,
             until_ms,
+            told: Arc::new(told),
         })
     }
 
@@ -67,6 +121,63 @@ impl InForce {
     pub fn are_those_of(&self, directory: &Directory, at_ms: i64) -> bool {
         self.known == directory.documents_version && self.from_ms <= at_ms && at_ms < self.until_ms
     }
+}
+
+impl InForce {
+    /// Puts into an answer what a replica that holds these texts is to know: the list, and as many of the others as there is
+    /// room for; one in any case.
+    pub fn tell(&self, held: &[TextMark], bytes_max: usize, response: &mut SyncResponse) {
+        response.manifest = Some(self.told.manifest.clone());
+        let mut size = 0;
+        for (hash, text) in &self.told.texts {
+            let is_sent = response.texts.iter().any(|sent| sent == text.as_bytes());
+            if is_sent || held.contains(&mark_of(&hash.0)) {
+                continue;
+            }
+            size += text.len();
+            if size > bytes_max && !response.texts.is_empty() {
+                break;
+            }
+            response.texts.push(text.clone().into_bytes());
+        }
+    }
+}
+
+/// Enters what ships with this version of the server and the district has no version of, so that the log names what
+/// decisions rest on. A district that has not begun gets all with its first entries.
+///
+/// # Errors
+/// Storage's own.
+pub(super) fn enter_missing(
+    write: &DistrictWrite,
+    key: &(String, SigningKey),
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let state = WriterState::load(write)?;
+    let head = state.head.0;
+    let is_missing = |name: &str| state.directory.document_versions(name).is_empty();
+    let missing: Vec<_> = DEFAULTS
+        .iter()
+        .filter(|(name, _)| head > Pos(0) && is_missing(name))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let now_ms = now_ms.max(write.last_received_ms()?);
+    let transaction = Group::begin(write)?;
+    let mut log = LogWriter::new(write, (&key.0, &key.1), &state);
+    for (name, text) in missing {
+        log.put_document(name, 1, text)?;
+        let change = DirectoryChange::Document {
+            name: (*name).to_owned(),
+            version: 1,
+            from_ms: now_ms,
+            hash: Hash::of(&[text.as_bytes()]).to_string(),
+        };
+        log.change_directory(change, now_ms)?;
+    }
+    log.finish(head)?;
+    transaction.commit()
 }
 
 /// A time zone by its IANA name, as the offsets that it has within the times that there can be. UTC for a name that

@@ -328,6 +328,7 @@ pub fn send_raw(world: &World, enrolment: &Enrolment, headers: &[&[u8]]) {
         certificate: Vec::new(),
         known_keys: 1,
         last_head: Vec::new(),
+        documents_held: None,
     };
     world.sync(request.encode(&bytes, &SigningKey::from_seed(&enrolment.key_seed)));
 }

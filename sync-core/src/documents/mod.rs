@@ -3,11 +3,13 @@
 
 mod category;
 mod fault;
+mod manifest;
 mod role;
 mod workflow;
 
 pub use category::{Category, Level, Proof};
 pub use fault::Fault;
+pub use manifest::{Manifest, ManifestVersion};
 pub use role::{Reads, Role};
 pub use workflow::{ClockKind, Escalation, Guard, State, Transition, Workflow};
 

@@ -305,6 +305,8 @@ impl FakeServer {
             replica_no: listed.no,
             wipe: None,
             keys: Vec::new(),
+            manifest: None,
+            texts: Vec::new(),
         };
         let batch = body.batch().expect("a batch");
         let hashes = batch.chain(

@@ -1,5 +1,6 @@
 //! Taking in an answer of the server: receipts, scope, page, rulings, cursor and digest, in one transaction.
 
+use super::documents::{self, DocumentNews};
 use super::meta::{Condition, Identity, Meta};
 use super::{Replica, ReplicaError, epoch, items, overlay, purge, receipts, record};
 use crate::canary::{Canary, is_awake};
@@ -63,6 +64,8 @@ pub struct RequestFacts {
     pub count: u64,
     /// The records that it asked for.
     pub wanted: Vec<RecordId>,
+    /// Whether it asked for documents.
+    pub asked_documents: bool,
 }
 
 /// What an answer brought.
@@ -90,6 +93,8 @@ pub struct Applied {
     pub revoked: bool,
     /// Whether downloads need a newer app.
     pub upgrade_required: bool,
+    /// What became of the documents.
+    pub documents: DocumentNews,
 }
 
 /// What the steps of one transaction share.
@@ -230,6 +235,7 @@ fn take_in(
     }
     let pages = matches!(response.status, Status::Ok);
     if pages {
+        work.applied.documents = documents::take(work.connection, &mut work.meta, response)?;
         take_page(work, response, facts)?;
     }
     work.applied.more = pages && response.more;
@@ -256,7 +262,6 @@ fn note_contact(meta: &mut Meta, response: &SyncResponse, facts: &RequestFacts, 
         .saturating_sub(sent.wall_ms.saturating_add(half_ms));
     meta.contact_ms = response.received_ms;
     meta.contact_at = *sent;
-    meta.documents = meta.documents.max(response.documents);
 }
 
 fn take_page(

@@ -4,7 +4,7 @@ use super::apply::Work;
 use super::own::Own;
 use super::{ApplyError, fork, receipts, record};
 use crate::canary::{Canary, is_awake};
-use crate::ids::Pos;
+use crate::ids::{DocumentsVersion, Pos};
 use crate::wire::SyncResponse;
 use rusqlite::params;
 
@@ -45,6 +45,8 @@ pub(super) fn begin(work: &mut Work<'_>, response: &SyncResponse) -> Result<(), 
     work.meta.epoch = response.epoch;
     work.meta.cursor.epoch = response.epoch;
     work.meta.cursor.pos = Pos(work.meta.cursor.pos.0.min(start.0));
+    // Another history's documents may have the same number.
+    work.meta.documents = DocumentsVersion(0);
     work.applied.new_epoch = true;
     Ok(())
 }

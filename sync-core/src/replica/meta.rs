@@ -143,7 +143,10 @@ pub(super) struct Meta {
     pub contact_ms: i64,
     pub contact_at: Evidence,
     pub safe_seq: Seq,
+    /// How many entries had changed the documents that are held whole.
     pub documents: DocumentsVersion,
+    /// The same of those that the server has, by its last word.
+    pub documents_told: DocumentsVersion,
     pub condition: Condition,
     /// The version of intents that this database was last read with.
     pub reads_version: u32,
@@ -172,6 +175,7 @@ impl Meta {
             contact_at: Evidence::default(),
             safe_seq: Seq(0),
             documents: DocumentsVersion(0),
+            documents_told: DocumentsVersion(0),
             condition: Condition::Ok,
             reads_version,
         }
@@ -181,7 +185,7 @@ impl Meta {
         let mut statement = connection.prepare_cached(
             "SELECT epoch, cursor_epoch, scope_version, cursor_pos, backfill, scope, digest, round, repairing,
                     mismatches, request_no, skew_ms, contact_ms, contact_monotonic_ms, contact_boot, safe_seq,
-                    documents, condition, reads_version FROM meta",
+                    documents, condition, reads_version, documents_told FROM meta",
         )?;
         let read = statement.query_row([], |row| {
             let scope: Option<Vec<u8>> = row.get(5)?;
@@ -212,6 +216,7 @@ impl Meta {
                     },
                     safe_seq: Seq(number(row, 15)?),
                     documents: DocumentsVersion(row.get(16)?),
+                    documents_told: DocumentsVersion(row.get(19)?),
                     condition: Condition::Ok,
                     reads_version: row.get(18)?,
                 },
@@ -235,7 +240,7 @@ impl Meta {
                 "UPDATE meta SET epoch = ?1, cursor_epoch = ?2, scope_version = ?3, cursor_pos = ?4, backfill = ?5,
                     scope = ?6, digest = ?7, round = ?8, repairing = ?9, mismatches = ?10, request_no = ?11,
                     skew_ms = ?12, contact_ms = ?13, contact_monotonic_ms = ?14, contact_boot = ?15, safe_seq = ?16,
-                    documents = ?17, condition = ?18, reads_version = ?19",
+                    documents = ?17, condition = ?18, reads_version = ?19, documents_told = ?20",
             )?
             .execute(params![
                 self.epoch.0,
@@ -257,6 +262,7 @@ impl Meta {
                 self.documents.0,
                 self.condition as i64,
                 self.reads_version,
+                self.documents_told.0,
             ])?;
         Ok(())
     }

@@ -5,6 +5,7 @@
 
 mod apply;
 mod batch;
+mod documents;
 mod draft;
 mod enrolment;
 mod epoch;
@@ -29,6 +30,7 @@ mod tests;
 
 pub use apply::{Applied, ApplyError, RequestFacts};
 pub use batch::OwnBatch;
+pub use documents::{DocumentNews, mark_of};
 pub use draft::FormDraft;
 pub use enrolment::Enrolment;
 pub use fork::{ForkIdentity, ForkPlan};
@@ -129,7 +131,7 @@ impl Replica {
         )?;
         transaction.execute(
             "INSERT INTO meta VALUES
-             (1, ?1, ?2, 1, 0, 0, 0, 0, 0, NULL, zeroblob(24), 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)",
+             (1, ?1, ?2, 1, 0, 0, 0, 0, 0, NULL, zeroblob(24), 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0)",
             params![enrolment.district.as_bytes(), enrolment.person.0],
         )?;
         Meta::new(enrolment.epoch, reads_version(known)).save(&transaction)?;

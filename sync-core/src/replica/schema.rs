@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 /// One step a version, forward only. A step that was shipped is never altered.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 const VERSION_1: &str = "
 CREATE TABLE meta (
@@ -150,6 +150,15 @@ ALTER TABLE server_key ADD COLUMN no INTEGER NOT NULL DEFAULT 1;
 
 /// When the server received an own change, by its clock.
 const VERSION_3: &str = "ALTER TABLE own ADD COLUMN received_ms INTEGER;";
+
+/// The documents of the district: the list of versions as the server told it, their texts, and how many entries have changed
+/// them by the server's last word; `documents` is the number of which all texts are held.
+const VERSION_4: &str = "
+CREATE TABLE document_text (hash BLOB PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID;
+ALTER TABLE meta ADD COLUMN manifest BLOB;
+ALTER TABLE meta ADD COLUMN documents_told INTEGER NOT NULL DEFAULT 0;
+UPDATE meta SET documents_told = documents, documents = 0;
+";
 
 /// Prepares a connection and brings its tables to the present version; a new file gets them all.
 ///

@@ -11,7 +11,7 @@ pub use certificate::EnrolmentCertificate;
 pub use item::{EntryItem, ImageItem, Item, RulingItem, read_items, write_item};
 pub use key_link::KeyLink;
 pub use receipt::{Receipt, SignedHead, WipeOrder};
-pub use request::{Cursor, RequestBody, SyncRequest};
+pub use request::{Cursor, RequestBody, SyncRequest, TextMark};
 pub use response::{Status, SyncResponse, check_of};
 
 /// The protocol version that this crate speaks.

@@ -72,7 +72,14 @@ pub struct SyncRequest {
     /// The last signed head that the replica has seen, as it came, so that a log that was rolled back is found out; empty
     /// when it shows none.
     pub last_head: Vec<u8>,
+    /// The texts of documents that the replica holds, each by the first bytes of its SHA-256, when it asks for those that it
+    /// lacks; `None` when it lacks none that it knows of.
+    pub documents_held: Option<Vec<TextMark>>,
 }
+
+/// The first bytes of the SHA-256 of a document's text: enough to tell the few that a district has apart. Who takes a text
+/// in holds it against the whole hash.
+pub type TextMark = [u8; 8];
 
 /// A request as cut from a body, its signature not yet checked.
 #[derive(Clone, Debug)]
@@ -112,6 +119,7 @@ mod tag {
     pub const CERTIFICATE: u64 = 25;
     pub const KNOWN_KEYS: u64 = 26;
     pub const LAST_HEAD: u64 = 27;
+    pub const DOCUMENTS_HELD: u64 = 28;
 }
 
 impl SyncRequest {
@@ -170,6 +178,9 @@ impl SyncRequest {
         }
         if !self.last_head.is_empty() {
             out.bytes(tag::LAST_HEAD, &self.last_head);
+        }
+        if let Some(held) = &self.documents_held {
+            out.bytes(tag::DOCUMENTS_HELD, held.as_flattened());
         }
         out.finish()
     }
@@ -252,6 +263,10 @@ impl SyncRequest {
                 .optional_bytes(tag::LAST_HEAD)?
                 .unwrap_or_default()
                 .to_vec(),
+            documents_held: fields
+                .optional_bytes(tag::DOCUMENTS_HELD)?
+                .map(read_text_marks)
+                .transpose()?,
         })
     }
 }
@@ -270,6 +285,21 @@ fn read_ids(bytes: &[u8]) -> Result<Vec<RecordId>, CodecError> {
     Ok(ids
         .map(|id| RecordId::from_slice(id).expect("BUG: 16 bytes"))
         .collect())
+}
+
+fn read_text_marks(bytes: &[u8]) -> Result<Vec<TextMark>, CodecError> {
+    if bytes.len() > size_of::<TextMark>() * limits::DOCUMENT_TEXTS_MAX {
+        return Err(CodecError::OverLimit {
+            what: "texts of documents",
+            limit: limits::DOCUMENT_TEXTS_MAX,
+        });
+    }
+    let (marks, rest) = bytes.as_chunks::<{ size_of::<TextMark>() }>();
+    if rest.is_empty() {
+        Ok(marks.to_vec())
+    } else {
+        Err(CodecError::BadField(tag::DOCUMENTS_HELD))
+    }
 }
 
 impl<'a> RequestBody<'a> {

@@ -81,7 +81,7 @@ pub struct SyncResponse {
     pub head: Option<SignedHead>,
     /// A fresh access token.
     pub token: Option<String>,
-    /// The version of the documents in force.
+    /// How many entries of the log have changed the documents.
     pub documents: DocumentsVersion,
     /// The district's short number of this replica.
     pub replica_no: ReplicaNo,
@@ -89,6 +89,11 @@ pub struct SyncResponse {
     pub wipe: Option<WipeOrder>,
     /// Keys of the server after those that the replica knows, in their order.
     pub keys: Vec<KeyLink>,
+    /// The versions of documents that are in force and those to come, see [`crate::documents::Manifest`]; only for a replica
+    /// that asks.
+    pub manifest: Option<Vec<u8>>,
+    /// Texts of those that the replica does not hold, as many as the answer has room for.
+    pub texts: Vec<Vec<u8>>,
 }
 
 impl SyncResponse {
@@ -134,6 +139,12 @@ impl SyncResponse {
         for link in &self.keys {
             out.bytes(23, &link.encode());
         }
+        if let Some(manifest) = &self.manifest {
+            out.bytes(24, manifest);
+        }
+        for text in &self.texts {
+            out.bytes(25, text);
+        }
         let mut bytes = out.finish();
         let check = check_of(&bytes);
         bytes.extend(check);
@@ -157,7 +168,7 @@ impl SyncResponse {
             return Err(CodecError::Spoilt);
         }
         let bytes = told.get(MAGIC.len()..).ok_or(CodecError::Truncated)?;
-        let fields = Fields::read(bytes, &[7, 23])?;
+        let fields = Fields::read(bytes, &[7, 23, 25])?;
         let number = |tag| Ok::<_, CodecError>(fields.optional_integer(tag)?.unwrap_or(0));
         let token = fields
             .optional_bytes(19)?
@@ -204,6 +215,12 @@ impl SyncResponse {
                 .into_iter()
                 .map(KeyLink::decode)
                 .collect::<Result<_, _>>()?,
+            manifest: fields.optional_bytes(24)?.map(<[u8]>::to_vec),
+            texts: fields
+                .repeated_bytes(25)?
+                .into_iter()
+                .map(<[u8]>::to_vec)
+                .collect(),
         })
     }
 }

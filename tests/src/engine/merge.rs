@@ -314,6 +314,8 @@ fn page(items: Vec<u8>, pos: u64) -> SyncResponse {
         token: None,
         wipe: None,
         keys: Vec::new(),
+        manifest: None,
+        texts: Vec::new(),
         documents: DocumentsVersion(1),
         replica_no: ReplicaNo(9),
     }

@@ -213,6 +213,8 @@ fn idle_sync(seed: u64) -> (usize, usize) {
         token: None,
         wipe: None,
         keys: Vec::new(),
+        manifest: None,
+        texts: Vec::new(),
         documents: DocumentsVersion(1),
         replica_no: ReplicaNo(120),
     };

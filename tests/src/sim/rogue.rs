@@ -113,6 +113,7 @@ impl Rogue {
             certificate: Vec::new(),
             known_keys: 1,
             last_head: Vec::new(),
+            documents_held: None,
         };
         (request, batch)
     }

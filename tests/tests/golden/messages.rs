@@ -54,6 +54,7 @@ pub fn idle_request() -> SyncRequest {
         certificate: Vec::new(),
         known_keys: 1,
         last_head: Vec::new(),
+        documents_held: None,
     }
 }
 
@@ -220,6 +221,8 @@ pub fn response() -> SyncResponse {
         replica_no: ReplicaNo(1),
         wipe: None,
         keys: Vec::new(),
+        manifest: None,
+        texts: Vec::new(),
     }
 }
 

@@ -48,7 +48,12 @@ impl World {
         let state = district.state();
         let now_ms = self.clock.wall_ms();
         for phone in &self.phones {
-            let engine = Scope::of(&state.directory, district.documents(), phone.person, now_ms);
+            let engine = Scope::of(
+                &state.directory,
+                &district.documents(),
+                phone.person,
+                now_ms,
+            );
             let model = self.oracle.scope(phone.person.0, now_ms);
             let desks = self.units.iter().map(|unit| Some(*unit)).chain([None]);
             for desk in desks {

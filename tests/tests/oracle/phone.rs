@@ -198,6 +198,7 @@ impl Phone {
             app: "oracle".into(),
             known_keys: 1,
             last_head: Vec::new(),
+            documents_held: None,
             certificate: match is_known {
                 true => Vec::new(),
                 false => self.certificate.clone(),

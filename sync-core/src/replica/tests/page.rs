@@ -24,6 +24,7 @@ fn answered() -> (FakeServer, Replica, SyncResponse, RequestFacts) {
         first_seq: Seq(1),
         count: 1,
         wanted: Vec::new(),
+        asked_documents: false,
     };
     (server, phone, response, facts)
 }

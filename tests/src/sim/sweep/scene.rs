@@ -222,6 +222,7 @@ impl Scene {
             sent_at: sent.request.sent_at,
             first_seq: sent.request.first_seq,
             count: sent.request.count,
+            asked_documents: sent.request.documents_held.is_some(),
             wanted: sent.request.wanted,
         };
         let response = SyncResponse::decode(&answer).expect("BUG: own answer");
