@@ -162,26 +162,25 @@ pub enum RulingChoice {
 
 /// Does what was asked: on the data directory itself, or through the server that holds it.
 pub fn run(args: &AdminArgs) -> ExitCode {
-    let done = request_of(&args.command).and_then(|request| run_async(administer(args, request)));
+    let done = request_of(&args.command)
+        .and_then(|request| run_async(administer(&args.data, args.district.as_deref(), request)));
     output::finish(args.json, done, |answer| {
         serde_json::to_string_pretty(answer).unwrap_or_default() + "\n"
     })
 }
 
-async fn administer(args: &AdminArgs, request: AdminRequest) -> Result<Value, ServiceError> {
-    if let Some(answer) = admin_socket::ask(&args.data, args.district.as_deref(), &request).await? {
+/// Does one thing on the data directory itself, or through the server that holds it.
+pub(super) async fn administer(
+    data: &Path,
+    district: Option<&str>,
+    request: AdminRequest,
+) -> Result<Value, ServiceError> {
+    if let Some(answer) = admin_socket::ask(data, district, &request).await? {
         return Ok(answer);
     }
     let clock = Arc::new(SystemClock::new());
-    let gridwork = Gridwork::open(
-        &args.data,
-        clock,
-        Arc::new(SystemEntropy),
-        OpenOptions::default(),
-    )?;
-    let answer = gridwork
-        .administer(args.district.as_deref(), request)
-        .await?;
+    let gridwork = Gridwork::open(data, clock, Arc::new(SystemEntropy), OpenOptions::default())?;
+    let answer = gridwork.administer(district, request).await?;
     gridwork.note_heads()?;
     Ok(answer)
 }
@@ -252,7 +251,8 @@ fn request_of(command: &AdminCommand) -> Result<AdminRequest, ServiceError> {
     })
 }
 
-fn read_text(path: &Path) -> Result<String, ServiceError> {
+/// The text of a file that is brought in.
+pub(super) fn read_text(path: &Path) -> Result<String, ServiceError> {
     let bytes = std::fs::read(path).map_err(|source| StoreError::File {
         path: path.display().to_string(),
         source,
@@ -274,6 +274,7 @@ mod tests {
     use super::*;
     use crate::cli::backup::BackupArgs;
     use crate::cli::demo::DemoArgs;
+    use crate::cli::documents::DocumentsArgs;
     use crate::cli::fleet::FleetArgs;
     use crate::cli::init::InitArgs;
     use crate::cli::restore::RestoreArgs;
@@ -288,6 +289,7 @@ mod tests {
             BackupArgs::augment_args(Command::new("backup")),
             RestoreArgs::augment_args(Command::new("restore")),
             DemoArgs::augment_args(Command::new("demo")),
+            DocumentsArgs::augment_args(Command::new("documents")),
             FleetArgs::augment_args(Command::new("fleet")),
             InitArgs::augment_args(Command::new("init")),
             ServeArgs::augment_args(Command::new("serve")),

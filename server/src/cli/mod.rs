@@ -6,6 +6,7 @@ pub mod backup;
 pub mod demo;
 mod demo_logins;
 pub mod device;
+pub mod documents;
 pub mod fleet;
 pub mod init;
 mod openapi;
@@ -44,6 +45,8 @@ pub enum Command {
     Serve(serve::ServeArgs),
     /// 管理单位、人员、角色、登记码与设备 / Units, people, roles, codes, replicas, rulings.
     Admin(admin::AdminArgs),
+    /// 文档：列出、检查、导入、导出 / Documents that a district may change: list, check, import, export.
+    Documents(documents::DocumentsArgs),
     /// 备份：服务运行中亦可 / Back up, also while the server runs.
     Backup(backup::BackupArgs),
     /// 从备份恢复，或检查备份 / Put a backup back, or check it.
@@ -72,6 +75,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         Command::Init(args) => init::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Admin(args) => admin::run(&args),
+        Command::Documents(args) => documents::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => restore::run(&args),
         Command::Demo(args) => demo::run(&args),

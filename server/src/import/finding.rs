@@ -149,6 +149,36 @@ reasons! {
     NameDiffers => "name_differs",
     /// Two rows of one name without external id.
     NameShared => "name_shared",
+    /// No document has this name.
+    DocumentUnknown => "document_unknown",
+    /// Not what the schema of the document asks for.
+    DocumentNotOfSchema => "document_not_of_schema",
+    /// What the document says cannot be.
+    DocumentWrong => "document_wrong",
+    /// Not the version after the last one.
+    VersionNotNext => "version_not_next",
+    /// A day that no calendar has.
+    NoSuchDay => "no_such_day",
+    /// A code or step that is there twice.
+    CodeTwice => "code_twice",
+    /// A code of the version before that is gone.
+    CodeRemoved => "code_removed",
+    /// A state that the table has not.
+    StateUnknown => "state_unknown",
+    /// A condition that nobody knows or explains.
+    GuardUnknown => "guard_unknown",
+    /// An intent that nobody knows.
+    IntentUnknown => "intent_unknown",
+    /// A kind of record that nobody knows, or another one than the document is for.
+    RecordKindUnknown => "record_kind_unknown",
+    /// A level that the document has not.
+    LevelUnknown => "level_unknown",
+    /// A state without a way in or out, or a step for nobody.
+    WorkflowDeadEnd => "workflow_dead_end",
+    /// Somebody may verify what they did themselves.
+    WorkflowSelfVerification => "workflow_self_verification",
+    /// A case may be closed around a step.
+    WorkflowBypass => "workflow_bypass",
 }
 
 /// One thing found wrong.

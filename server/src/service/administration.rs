@@ -4,6 +4,7 @@
 
 use super::ServiceError;
 use super::district::District;
+use super::document_imports::{DocumentFile, export_documents, import_documents, list_documents};
 use super::gridwork::Gridwork;
 use super::imports::{import_people, import_units};
 use super::rulings::RulingRequest;
@@ -119,6 +120,17 @@ pub enum AdminRequest {
     AgreeClock,
     /// Give the district new keys.
     RotateKey,
+    /// List documents and their versions.
+    Documents,
+    /// Take further versions of documents.
+    ImportDocuments {
+        /// The files.
+        files: Vec<DocumentFile>,
+        /// Whether they are to be checked and not taken.
+        only_check: bool,
+    },
+    /// The texts of the documents in force.
+    ExportDocuments,
 }
 
 impl Gridwork {
@@ -198,6 +210,13 @@ impl Gridwork {
             AdminRequest::RotateKey => {
                 let id = self.rotate_keys(&district).await?;
                 Ok(json!({ "key": id }))
+            }
+            AdminRequest::Documents => Ok(list_documents(&district, self.clock.wall_ms())),
+            AdminRequest::ImportDocuments { files, only_check } => {
+                import_documents(&district, &files, only_check).await
+            }
+            AdminRequest::ExportDocuments => {
+                export_documents(&district, self.clock.wall_ms()).await
             }
             AdminRequest::AgreeClock => {
                 district.writer().agree_clock()?;

@@ -124,6 +124,29 @@ impl InForce {
 }
 
 impl InForce {
+    /// The text of one of them.
+    ///
+    /// # Errors
+    /// Storage's own.
+    pub fn text(
+        &self,
+        read: &DistrictRead,
+        directory: &Directory,
+        name: &str,
+    ) -> Result<String, StoreError> {
+        let versions = directory.document_versions_from(name, self.from_ms);
+        if let Some(version) = versions
+            .first()
+            .filter(|version| version.from_ms <= self.from_ms)
+        {
+            return Ok(text_of(read, name, version)?.1);
+        }
+        let shipped = DEFAULTS.iter().find(|(shipped, _)| *shipped == name);
+        let (_, text) =
+            shipped.ok_or_else(|| StoreError::Missing(format!("no document {name}")))?;
+        Ok((*text).to_owned())
+    }
+
     /// Puts into an answer what a replica that holds these texts is to know: the list, and as many of the others as there is
     /// room for; one in any case.
     pub fn tell(&self, held: &[TextMark], bytes_max: usize, response: &mut SyncResponse) {

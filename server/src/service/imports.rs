@@ -77,12 +77,7 @@ pub(super) async fn import_people(
     text: &str,
 ) -> Result<Value, ServiceError> {
     let directory = Arc::clone(&district.state().directory);
-    let roles = sync_core::documents::DEFAULTS
-        .iter()
-        .find(|(name, _)| *name == "roles")
-        .map_or("", |(_, text)| text);
-    let catalogue =
-        RoleCatalogue::from_document(roles).expect("BUG: the default roles do not parse");
+    let catalogue = role_catalogue(district).await?;
     let codes: BTreeSet<String> = directory.units().map(|unit| unit.code.clone()).collect();
     let parsed = refuse_errors(parse_people(text.as_bytes(), &catalogue, &codes))?;
     let warnings = describe(&parsed.findings);
@@ -144,6 +139,15 @@ pub(super) async fn import_people(
     Ok(json!({ "added": added, "granted": granted, "warnings": warnings }))
 }
 
+/// The roles in force, by their names.
+async fn role_catalogue(district: &Arc<District>) -> Result<RoleCatalogue, ServiceError> {
+    let roles = district
+        .read(|read, state| Ok(state.documents.text(read, &state.directory, "roles")?))
+        .await?;
+    // An import of documents refuses two roles of one name.
+    Ok(RoleCatalogue::from_document(&roles).expect("BUG: the roles in force do not parse"))
+}
+
 fn refuse_errors<Row>(parsed: Parsed<Row>) -> Result<Parsed<Row>, ServiceError> {
     if parsed.is_acceptable() {
         return Ok(parsed);
@@ -165,7 +169,7 @@ fn describe(findings: &[Finding]) -> Vec<String> {
 }
 
 /// One finding in Chinese and English, with its place.
-fn describe_one(finding: &Finding) -> String {
+pub(super) fn describe_one(finding: &Finding) -> String {
     use crate::import::Place;
     let limit = finding
         .limit

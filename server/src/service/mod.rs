@@ -9,6 +9,7 @@ pub mod context;
 mod detail;
 mod directory_read;
 pub mod district;
+pub mod document_imports;
 pub mod documents;
 pub mod enrolment;
 pub mod epochs;

@@ -7,6 +7,7 @@ mod cases;
 mod command;
 mod day;
 mod defects;
+mod documents;
 mod forks;
 mod honest;
 mod known_intents;

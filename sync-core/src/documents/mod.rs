@@ -4,6 +4,7 @@
 mod category;
 mod fault;
 mod manifest;
+pub mod model;
 mod role;
 mod workflow;
 

@@ -44,6 +44,9 @@ pub struct State {
     /// Which step of the work it belongs to.
     #[serde(default)]
     pub step: u32,
+    /// Further steps of the work that it stands for: what was handled on the spot was never dispatched.
+    #[serde(default)]
+    pub covers: Vec<u32>,
     /// The clock that runs in it.
     #[serde(default)]
     pub clock: ClockKind,

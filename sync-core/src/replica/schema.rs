@@ -180,12 +180,15 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), ReplicaError> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(64);
     sync_log(connection)?;
-    for (index, step) in MIGRATIONS.iter().enumerate().skip(version as usize) {
-        let transaction = connection.transaction()?;
+    // In one step: no app ever meets a database that is half of one version and half of another.
+    let transaction = connection.transaction()?;
+    for step in MIGRATIONS.iter().skip(version as usize) {
         transaction.execute_batch(step)?;
-        transaction.pragma_update(None, "user_version", index as i64 + 1)?;
-        transaction.commit()?;
     }
+    if version < known {
+        transaction.pragma_update(None, "user_version", known)?;
+    }
+    transaction.commit()?;
     Ok(())
 }
 
