@@ -42,6 +42,26 @@ impl Replica {
         Ok(Some(marks))
     }
 
+    /// Name and hash of each document in force now whose text is held; nothing while some texts are still to come.
+    ///
+    /// # Errors
+    /// See [`ReplicaError`].
+    pub fn documents_in_force(
+        &self,
+        now: &Evidence,
+    ) -> Result<BTreeMap<String, String>, ReplicaError> {
+        let meta = Meta::load(&self.connection)?;
+        let manifest = manifest(&self.connection)?;
+        let Some(manifest) = manifest.filter(|_| meta.documents == meta.documents_told) else {
+            return Ok(BTreeMap::new());
+        };
+        let in_force = manifest.in_force(meta.estimate_ms(now));
+        Ok(in_force
+            .into_iter()
+            .map(|(name, version)| (name.to_owned(), version.sha256.clone()))
+            .collect())
+    }
+
     /// The documents in force now, by the best estimate of the server's time; those that ship with the app before the first
     /// contact, and in the place of one that this version cannot read.
     ///

@@ -2,7 +2,7 @@
 
 use super::arrival::{Answered, Arrival, Prediction, Status};
 use super::decide::{Decided, Situation, decide};
-use super::documents::Documents;
+use super::documents::{Documents, Versions};
 use super::entering::ranges;
 use super::fold::{OracleRecord, fold};
 use super::log::ChangeRow;
@@ -13,6 +13,7 @@ use super::plain::{
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A change in the model's log.
 #[derive(Clone, Debug)]
@@ -57,7 +58,8 @@ pub(super) struct Branch {
 /// The model. A clone of it stands for a copy of the server's files.
 #[derive(Clone, Debug)]
 pub struct AdmissionOracle {
-    pub(super) documents: Documents,
+    pub(super) documents: Arc<Documents>,
+    pub(super) versions: Versions,
     pub(super) people: People,
     /// Whether the server knows intents at all: a version before the first one knows none.
     pub(super) knows_intents: bool,
@@ -92,7 +94,8 @@ impl AdmissionOracle {
     /// An empty district in its first epoch.
     pub fn new() -> Self {
         Self {
-            documents: Documents::defaults(),
+            documents: Arc::new(Documents::defaults()),
+            versions: Versions::default(),
             people: People::default(),
             knows_intents: true,
             epochs: vec![(1, 0)],
@@ -130,6 +133,8 @@ impl AdmissionOracle {
     /// that brings its certificate brings this entry about, before its batch is looked at.
     pub fn readmit(&mut self, body: &Value, received_ms: i64, first_enrolled_ms: i64) {
         self.next_place(received_ms);
+        self.versions.apply(body);
+        self.documents = self.versions.at(received_ms);
         // An enrolment is the first contact: nothing was made before it.
         if let Some(replica) = self.people.apply(body) {
             self.contacts.insert(replica, vec![(first_enrolled_ms, 0)]);
@@ -139,7 +144,13 @@ impl AdmissionOracle {
 
     /// What a person may see at a time.
     pub fn scope(&self, person: u32, at_ms: i64) -> Scope {
-        self.people.scope(&self.documents, person, at_ms)
+        let documents = self.versions.clone().at(at_ms);
+        self.people.scope(&documents, person, at_ms)
+    }
+
+    /// A text of a document that an entry to come will name by this hash.
+    pub fn know_document(&mut self, hash: String, text: String) {
+        self.versions.know(hash, text);
     }
 
     /// Whether a replica is enrolled.
@@ -204,6 +215,7 @@ impl AdmissionOracle {
     /// What must come of an arrival. Nothing when the replica is not known: such a request is refused.
     pub fn arrive(&mut self, arrival: &Arrival) -> Option<Prediction> {
         let author = self.people.replica(arrival.replica)?.clone();
+        self.documents = self.versions.at(arrival.received_ms);
         let mark = self.mark(arrival.replica);
         let mut prediction = Prediction {
             status: Status::Ok,

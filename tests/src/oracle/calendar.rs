@@ -4,16 +4,17 @@ use chrono::{Datelike, Days, NaiveDate};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-const DOCUMENT: &str = include_str!("../../../sync-core/documents/calendar.json");
 const MINUTE_MS: i64 = 60_000;
 /// The reference district lies eight hours east of UTC.
 const EAST_MS: i64 = 8 * 60 * MINUTE_MS;
 
-/// The default calendar.
+/// A calendar.
 #[derive(Clone, Debug)]
 pub struct Calendar {
     free: BTreeSet<String>,
     moved: BTreeSet<String>,
+    /// Days of the week that are not worked, Monday first, from 1.
+    weekend: BTreeSet<u32>,
     /// From which `MM-DD` on, and begin and end of each stretch in minutes of the day.
     seasons: Vec<(String, Vec<(i64, i64)>)>,
     /// What a working day counts for, minutes.
@@ -36,11 +37,10 @@ fn date(text: &Value) -> NaiveDate {
 }
 
 impl Calendar {
-    /// The calendar that ships with the product.
-    pub fn default_one() -> Self {
-        let document: Value = serde_json::from_str(DOCUMENT).expect("BUG: a document is JSON");
+    /// The calendar of a document.
+    pub fn read(document: &Value) -> Self {
         let (mut free, mut moved) = (BTreeSet::new(), BTreeSet::new());
-        for year in all(&document, "years") {
+        for year in all(document, "years") {
             for holiday in all(year, "holidays") {
                 let mut day = date(&holiday["from"]);
                 while day <= date(&holiday["to"]) {
@@ -55,9 +55,23 @@ impl Calendar {
             let from = season["from"].as_str().unwrap_or_default().to_owned();
             (from, all(season, "spans").map(span).collect())
         };
-        let mut seasons: Vec<_> = all(&document, "hours").map(season).collect();
+        let mut seasons: Vec<_> = all(document, "hours").map(season).collect();
         seasons.sort();
+        const DAYS: [&str; 7] = [
+            "monday",
+            "tuesday",
+            "wednesday",
+            "thursday",
+            "friday",
+            "saturday",
+            "sunday",
+        ];
+        let number = |day: &Value| {
+            let at = DAYS.iter().position(|name| day == name);
+            at.expect("BUG: a day of the week") as u32 + 1
+        };
         Self {
+            weekend: all(document, "weekend").map(number).collect(),
             free,
             moved,
             seasons,
@@ -67,7 +81,7 @@ impl Calendar {
 
     fn spans(&self, day: NaiveDate) -> &[(i64, i64)] {
         let name = day.to_string();
-        let is_weekend = day.weekday().number_from_monday() > 5;
+        let is_weekend = self.weekend.contains(&day.weekday().number_from_monday());
         let is_worked = self.moved.contains(&name) || (!is_weekend && !self.free.contains(&name));
         if !is_worked {
             return &[];

@@ -1,8 +1,10 @@
-//! The default documents as the models need them: workflows, roles, categories. Read as plain JSON.
+//! The documents as the models need them: workflows, roles, categories, the calendar; which version is in force when. Read as
+//! plain JSON.
 
 use super::calendar::Calendar;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A step of a workflow.
 #[derive(Clone, Debug)]
@@ -55,11 +57,131 @@ pub struct Category {
 }
 
 const WORKFLOWS: [&str; 4] = [
-    include_str!("../../../sync-core/documents/case_workflow.json"),
-    include_str!("../../../sync-core/documents/patrol_workflow.json"),
-    include_str!("../../../sync-core/documents/task_workflow.json"),
-    include_str!("../../../sync-core/documents/claim_workflow.json"),
+    "case_workflow",
+    "patrol_workflow",
+    "task_workflow",
+    "claim_workflow",
 ];
+
+/// What ships with the product, by name.
+const SHIPPED: [(&str, &str); 7] = [
+    (
+        "case_workflow",
+        include_str!("../../../sync-core/documents/case_workflow.json"),
+    ),
+    (
+        "patrol_workflow",
+        include_str!("../../../sync-core/documents/patrol_workflow.json"),
+    ),
+    (
+        "task_workflow",
+        include_str!("../../../sync-core/documents/task_workflow.json"),
+    ),
+    (
+        "claim_workflow",
+        include_str!("../../../sync-core/documents/claim_workflow.json"),
+    ),
+    (
+        "roles",
+        include_str!("../../../sync-core/documents/roles.json"),
+    ),
+    (
+        "categories",
+        include_str!("../../../sync-core/documents/categories.json"),
+    ),
+    (
+        "calendar",
+        include_str!("../../../sync-core/documents/calendar.json"),
+    ),
+];
+
+/// A version that the log has named.
+#[derive(Clone, Debug)]
+struct Version {
+    name: String,
+    from_ms: i64,
+    /// The hash of its text; the name of the document for what a district begins with.
+    hash: String,
+}
+
+/// The versions that the log has named so far, and those in force at the last moment asked for.
+#[derive(Clone, Debug)]
+pub struct Versions {
+    texts: BTreeMap<String, String>,
+    entered: Vec<Version>,
+    in_force: Arc<Documents>,
+    /// How many were entered when they were read, and between which moments they hold.
+    read_at: (usize, i64, i64),
+}
+
+impl Default for Versions {
+    fn default() -> Self {
+        let texts = SHIPPED.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        Self {
+            texts: texts.into(),
+            entered: Vec::new(),
+            in_force: Arc::new(Documents::defaults()),
+            read_at: (0, i64::MIN, i64::MAX),
+        }
+    }
+}
+
+impl Versions {
+    /// A text that an entry to come will name by this hash.
+    pub fn know(&mut self, hash: String, text: String) {
+        self.texts.insert(hash, text);
+    }
+
+    /// Takes in what a directory entry says of documents.
+    pub fn apply(&mut self, body: &Value) {
+        let from_ms = body["from_ms"].as_i64();
+        match (body["directory"].as_str(), from_ms) {
+            (Some("documents"), _) => {
+                let names = body["hashes"].as_object().into_iter().flatten();
+                self.entered.extend(names.map(|(name, _)| Version {
+                    name: name.clone(),
+                    from_ms: i64::MIN,
+                    hash: name.clone(),
+                }));
+            }
+            (Some("document"), Some(from_ms)) => self.entered.push(Version {
+                name: text(&body["name"]),
+                from_ms,
+                hash: text(&body["hash"]),
+            }),
+            _ => {}
+        }
+    }
+
+    /// Those in force at a moment: of each document the last one entered whose time has come.
+    pub fn at(&mut self, at_ms: i64) -> Arc<Documents> {
+        let (entered, from_ms, until_ms) = self.read_at;
+        if entered != self.entered.len() || at_ms < from_ms || until_ms <= at_ms {
+            let mut texts: BTreeMap<&str, &str> = SHIPPED.into();
+            for version in self
+                .entered
+                .iter()
+                .filter(|version| version.from_ms <= at_ms)
+            {
+                let text = self.texts.get(&version.hash);
+                texts.insert(
+                    &version.name,
+                    text.expect("BUG: a text that nobody brought in"),
+                );
+            }
+            self.in_force = Arc::new(Documents::read(&texts));
+            let times = || self.entered.iter().map(|version| version.from_ms);
+            let begun = times().filter(|from_ms| *from_ms <= at_ms).max();
+            let next = times().filter(|from_ms| *from_ms > at_ms).min();
+            self.read_at = (
+                self.entered.len(),
+                begun.unwrap_or(i64::MIN),
+                next.unwrap_or(i64::MAX),
+            );
+        }
+        Arc::clone(&self.in_force)
+    }
+}
 
 fn parse(text: &str) -> Value {
     serde_json::from_str(text).expect("BUG: a default document is JSON")
@@ -80,14 +202,18 @@ fn texts(value: &Value) -> Vec<String> {
 impl Documents {
     /// The documents that ship with the product.
     pub fn defaults() -> Self {
+        Self::read(&SHIPPED.into())
+    }
+
+    fn read(texts: &BTreeMap<&str, &str>) -> Self {
         let mut documents = Self {
             steps: BTreeMap::new(),
             days: BTreeMap::new(),
             roles: BTreeMap::new(),
             categories: BTreeMap::new(),
-            calendar: Calendar::default_one(),
+            calendar: Calendar::read(&parse(texts["calendar"])),
         };
-        for workflow in WORKFLOWS.map(parse) {
+        for workflow in WORKFLOWS.map(|name| parse(texts[name])) {
             let kind = text(&workflow["kind"]);
             for guard in list(&workflow["guards"]) {
                 if let Some(days) = guard["within"]["value"].as_i64() {
@@ -101,13 +227,13 @@ impl Documents {
                 .steps
                 .insert(kind, steps.iter().map(read_step).collect());
         }
-        let roles = parse(include_str!("../../../sync-core/documents/roles.json"));
+        let roles = parse(texts["roles"]);
         for role in list(&roles["roles"]) {
             documents
                 .roles
                 .insert(text(&role["code"]), read_role(&role));
         }
-        let categories = parse(include_str!("../../../sync-core/documents/categories.json"));
+        let categories = parse(texts["categories"]);
         for category in list(&categories["categories"]) {
             documents.categories.insert(
                 text(&category["code"]),

@@ -15,6 +15,7 @@ const RULING_ROLES: [&str; 3] = ["duty_desk", "grid_head", "district_lead"];
 impl AdmissionOracle {
     /// A person rules `admitted` or `rejected` on a change that waits or is quarantined. Nothing when that is refused.
     pub fn rule(&mut self, of: u64, ruling: &str, by: u32, at_ms: i64) -> Option<Vec<Ruled>> {
+        self.documents = self.versions.at(at_ms);
         if !self.may_rule(of, by, at_ms) || !self.changes.get(&of)?.is_open() {
             return None;
         }
@@ -60,6 +61,7 @@ impl AdmissionOracle {
     /// in the order of places.
     pub fn learn(&mut self, at_ms: i64) -> Vec<Ruled> {
         self.knows_intents = true;
+        self.documents = self.versions.at(at_ms);
         let waits_for_it = |(pos, kept): (&u64, &Kept)| {
             let problems = &kept.standing.problems;
             let is_for_it = problems

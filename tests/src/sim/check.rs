@@ -7,6 +7,7 @@ use server::service::verify::{self, Known};
 use server::store::StoreError;
 use server::store::sqlite::{DistrictRead, EntryRow};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use sync_core::digest::SetDigest;
 use sync_core::entry::{EntryKind, RulingKind};
 use sync_core::ids::{Pos, RecordId};
@@ -17,6 +18,8 @@ use sync_core::verdict::{Marks, Verdict, encode_answers};
 
 /// Rounds in which everybody talks; what needs more is stuck.
 const ROUNDS_MAX: usize = 12;
+
+const DAY_MS: i64 = 24 * 3_600_000;
 
 impl World {
     /// All faults end.
@@ -81,6 +84,10 @@ impl World {
                 ));
             } else if condition == Condition::Forked && !phone.revoked {
                 found.push(format!("phone {index} has not gone on under a new name"));
+            } else if !phone.revoked && !self.holds_the_documents(index) {
+                found.push(format!(
+                    "phone {index} does not hold the documents in force"
+                ));
             } else if !phone.revoked && !self.holds_its_scope(index) {
                 let (held, expected) = (replica.digest().ok(), self.expected_digest(index));
                 found.push(format!(
@@ -111,6 +118,29 @@ impl World {
             }
         }
         Some(expected)
+    }
+
+    fn holds_the_documents(&self, index: usize) -> bool {
+        use server::clock::Clock as _;
+        let (Some(district), Some(replica)) = (self.server.district(), &self.phones[index].replica)
+        else {
+            return false;
+        };
+        let now_ms = self.server.clock.wall_ms();
+        // By the phone's own reckoning a day may have begun that has not for the server, and the other way round.
+        let now = self.phones[index].clocks(&self.server);
+        let Ok(held) = replica.documents_in_force(&now) else {
+            return false;
+        };
+        let directory = Arc::clone(&district.state().directory);
+        let near = [now_ms, now_ms - DAY_MS, now_ms + DAY_MS];
+        near.into_iter().any(|at_ms| {
+            let in_force = directory.documents_in_force(at_ms);
+            held.len() == directory.document_names().count()
+                && in_force
+                    .map(|(name, version)| (name, &version.hash))
+                    .eq(held.iter().map(|(name, hash)| (name.as_str(), hash)))
+        })
     }
 
     fn holds_its_scope(&self, index: usize) -> bool {

@@ -68,6 +68,7 @@ enum Kind {
     Reinstall,
     Transfer,
     Revoke,
+    Document,
     RestoreServer,
     RollBack,
     Backup,
@@ -92,7 +93,7 @@ impl Kind {
     }
 }
 
-const KINDS: [(Kind, u32); 18] = [
+const KINDS: [(Kind, u32); 19] = [
     (Kind::Link, 10),
     (Kind::Partition, 3),
     (Kind::PhoneDisk, 6),
@@ -105,6 +106,7 @@ const KINDS: [(Kind, u32); 18] = [
     (Kind::Reinstall, 1),
     (Kind::Transfer, 2),
     (Kind::Revoke, 1),
+    (Kind::Document, 2),
     (Kind::RestoreServer, 1),
     (Kind::RollBack, 1),
     (Kind::Backup, 2),
@@ -379,6 +381,7 @@ impl Generator {
             Kind::Reinstall => Event::Reinstall { phone },
             Kind::Transfer => Event::Transfer { pick: self.pick() },
             Kind::Revoke => Event::Revoke { phone },
+            Kind::Document => Event::Document { pick: self.pick() },
             Kind::RestoreServer => Event::RestoreServer,
             Kind::RollBack => Event::RollBackServer,
             Kind::Backup => match self.dice.below(4) {

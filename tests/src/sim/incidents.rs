@@ -66,6 +66,7 @@ impl World {
             Event::Enrol { person } => self.enrol(PersonId(person)),
             Event::Transfer { pick } => self.transfer(pick),
             Event::Revoke { phone } => self.revoke(self.phone_of(phone)),
+            Event::Document { pick } => self.change_document(pick),
             Event::Rule { pick } => {
                 self.rule(pick);
                 false

@@ -91,6 +91,11 @@ impl World {
         self.judge.oracle.clone()
     }
 
+    /// A text of a document that the server may name from now on.
+    pub(super) fn know_document(&mut self, hash: String, text: String) {
+        self.judge.oracle.know_document(hash, text);
+    }
+
     /// Directory entries and rulings that come next in the log.
     pub(super) fn judge_office(&mut self, rows: &mut &[Row]) {
         while let Some((row, rest)) = rows.split_first() {

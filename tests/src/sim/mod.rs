@@ -16,6 +16,7 @@ mod judge;
 mod judge_office;
 pub mod marks;
 mod office;
+mod office_documents;
 pub mod phone;
 pub mod plan;
 mod promises;

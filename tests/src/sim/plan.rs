@@ -254,6 +254,11 @@ pub enum Event {
         /// Chooses the change and the ruling.
         pick: u32,
     },
+    /// The office changes a document.
+    Document {
+        /// Chooses which, how, and from which day.
+        pick: u32,
+    },
     /// A copy of the server's files is taken.
     CopyServer,
     /// The server's district file is lost, and the copy put in its place.
@@ -303,6 +308,7 @@ impl Event {
             Event::Enrol { .. } | Event::Rule { .. } | Event::Copy { .. } | Event::CopyServer => {
                 return None;
             }
+            Event::Document { .. } => "document_changed",
             Event::AgreeClock | Event::Backup { .. } => return None,
             Event::Sync { fate, .. } => match fate {
                 Fate::Carried => return None,
