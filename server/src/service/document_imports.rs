@@ -154,7 +154,10 @@ pub(super) fn list_documents(district: &District, now_ms: i64) -> Value {
             })
         })
         .collect();
-    json!({ "documents": rows })
+    let documents = district.documents();
+    let today = documents.zone().day(now_ms);
+    let missing_year = documents.calendar().missing_year(today);
+    json!({ "documents": rows, "calendar_missing_year": missing_year })
 }
 
 /// The texts in force.

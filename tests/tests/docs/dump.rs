@@ -96,6 +96,7 @@ const REQUEST: &[Field] = &[
     field(25, "certificate", Nested(CERTIFICATE)),
     field(26, "known_keys", Integer),
     field(27, "last_head", Nested(HEAD)),
+    field(28, "documents_held", Bytes),
 ];
 const CERTIFICATE: &[Field] = &[
     field(1, "epoch", Integer),
@@ -197,6 +198,8 @@ const RESPONSE: &[Field] = &[
     field(21, "replica_no", Integer),
     field(22, "wipe", Nested(WIPE)),
     field(23, "key", Nested(KEY)),
+    field(24, "manifest", Bytes),
+    field(25, "text", Bytes),
 ];
 
 /// Every message with a table on the protocol page, by the table's heading.

@@ -5,10 +5,11 @@ use super::chain::{
     chain, chain_hashes, full_header, header, place, replica_key, server_key,
 };
 use super::images::{image_created, image_restored, image_unknown, image_worked_on};
+use sync_core::calendar::Zone;
 use sync_core::change::{Hash, Signature, SigningKey};
 use sync_core::digest::SetDigest;
 use sync_core::directory::{Directory, DirectoryChange, Grant, Unit};
-use sync_core::documents::Documents;
+use sync_core::documents::{Documents, Manifest, ManifestVersion};
 use sync_core::entry::RulingKind;
 use sync_core::ids::{
     DocumentsVersion, Epoch, PersonId, Pos, ReplicaNo, ScopeVersion, Seq, UnitId,
@@ -300,6 +301,35 @@ fn request_two_keys() -> Vec<u8> {
     request.encode(&[], &replica_key())
 }
 
+/// From a phone that has one text and has heard of more.
+fn request_documents() -> Vec<u8> {
+    let request = SyncRequest {
+        documents_held: Some(vec![[7; 8]]),
+        ..idle_request()
+    };
+    request.encode(&[], &replica_key())
+}
+
+/// The list of documents, and a text.
+fn response_documents() -> SyncResponse {
+    let text = br#"{"document":"calendar","version":2}"#;
+    let manifest = Manifest {
+        zone: Zone::fixed(480),
+        versions: vec![ManifestVersion {
+            name: "calendar".to_owned(),
+            version: 2,
+            from_ms: Some(NOON_MS),
+            sha256: Hash::of(&[text]).to_string(),
+        }],
+    };
+    SyncResponse {
+        documents: DocumentsVersion(2),
+        manifest: Some(manifest.encode()),
+        texts: vec![text.to_vec()],
+        ..idle_response()
+    }
+}
+
 fn revoked_response() -> SyncResponse {
     SyncResponse {
         status: Status::Revoked,
@@ -343,6 +373,8 @@ pub fn all() -> Vec<Golden> {
         ("request_certificate", request_known_once()),
         ("certificate", certificate().encode()),
         ("request_keys", request_two_keys()),
+        ("request_documents", request_documents()),
+        ("response_documents", response_documents().encode()),
         ("key_second", second_key().encode()),
         ("response_key", response_key().encode()),
         ("answers", encode_answers(&receipt().answers)),
