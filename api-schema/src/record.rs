@@ -111,6 +111,49 @@ pub struct RecordDetail {
     pub sets: BTreeMap<String, Vec<WrittenValue>>,
     /// Every entry about it, by pos.
     pub timeline: Vec<TimelineEntry>,
+    /// The clock that runs in its case, when one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<CaseClock>,
+}
+
+/// How far the clock of a case has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockStage {
+    /// Less than half is used up.
+    InTime,
+    /// Half is used up.
+    Reminded,
+    /// All is used up.
+    Overdue,
+    /// Half as much again is used up.
+    LongOverdue,
+}
+
+/// The clock of a case at the moment of the answer; reckoned from its steps, the documents and the calendar.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CaseClock {
+    /// Which: `acknowledge`, `dispatch`, `dispose`, `dispose_half` or `verify`.
+    pub kind: String,
+    /// When it began, in milliseconds since 1970.
+    pub since_ms: i64,
+    /// How much is allowed, in milliseconds of the time that counts.
+    pub allowed_ms: i64,
+    /// How much of it is used up, pauses left out.
+    pub used_ms: i64,
+    /// When it is over, in milliseconds since 1970; absent while it stands still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_ms: Option<i64>,
+    /// Whether only working time counts.
+    pub is_working: bool,
+    /// Whether it stands still.
+    pub is_paused: bool,
+    /// Whether the case is suspended, which figures count apart.
+    pub is_suspended: bool,
+    /// How often it was extended.
+    pub extensions: u32,
+    /// How far it has come.
+    pub stage: ClockStage,
 }
 
 /// A descriptive field: the value shown, and those that nobody has settled yet.

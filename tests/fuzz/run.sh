@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")"
 seconds="${1:-300}"
 [ $# -gt 0 ] && shift
-[ $# -gt 0 ] || set -- changes payloads messages requests pages segments tokens units people
+[ $# -gt 0 ] || set -- changes payloads messages requests pages segments tokens units people documents
 command -v cargo-fuzz >/dev/null || {
     echo "cargo-fuzz is not here; cargo install cargo-fuzz" >&2
     exit 3

@@ -8,11 +8,15 @@ use super::{Caller, ServiceError};
 use crate::language::Language;
 use crate::store::StoreError;
 use crate::store::sqlite::EntryRow;
-use api_schema::record::{ChangeProblem, FieldState, RecordDetail, TimelineEntry, WrittenValue};
+use api_schema::record::{
+    CaseClock, ChangeProblem, ClockStage, FieldState, RecordDetail, TimelineEntry, WrittenValue,
+};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use sync_core::cases;
 use sync_core::change::Header;
+use sync_core::documents::Documents;
 use sync_core::entry::{EntryKind, Ruling, RulingKind};
 use sync_core::ids::RecordId;
 use sync_core::merge::{RecordState, Stamp, Step};
@@ -32,6 +36,7 @@ impl Gridwork {
         let district = Arc::clone(self.district_of(&caller)?);
         let scope = self.scope_of(&district, &caller);
         let reader = Arc::clone(&district);
+        let now_ms = self.clock.wall_ms();
         district
             .read(move |read, state| {
                 let row = read.find_record(RecordId(record))?;
@@ -52,10 +57,33 @@ impl Gridwork {
                     fields: fields(&found),
                     sets: sets(&found),
                     timeline,
+                    clock: clock(&found, &state.documents.documents, now_ms),
                 })
             })
             .await
     }
+}
+
+/// The clock of a case, as the API tells it.
+fn clock(state: &RecordState, documents: &Documents, now_ms: i64) -> Option<CaseClock> {
+    let clock = cases::CaseClock::of(state, documents, now_ms)?;
+    Some(CaseClock {
+        kind: clock.kind.as_str().to_owned(),
+        since_ms: clock.since_ms,
+        allowed_ms: clock.allowed_ms,
+        used_ms: clock.used_ms,
+        due_ms: clock.due_ms,
+        is_working: clock.is_working,
+        is_paused: clock.is_paused,
+        is_suspended: clock.is_suspended,
+        extensions: clock.extensions,
+        stage: match clock.stage() {
+            cases::Stage::InTime => ClockStage::InTime,
+            cases::Stage::Reminded => ClockStage::Reminded,
+            cases::Stage::Overdue => ClockStage::Overdue,
+            cases::Stage::LongOverdue => ClockStage::LongOverdue,
+        },
+    })
 }
 
 fn written(stamp: &Stamp, value: Value) -> WrittenValue {

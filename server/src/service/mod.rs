@@ -7,6 +7,8 @@ pub mod background;
 pub mod backup;
 pub mod context;
 mod detail;
+#[cfg(test)]
+mod detail_tests;
 mod directory_read;
 pub mod district;
 pub mod document_imports;

@@ -142,6 +142,7 @@ impl Backend for Fake {
             fields: Default::default(),
             sets: Default::default(),
             timeline: Vec::new(),
+            clock: None,
         })
     }
 

@@ -34,6 +34,25 @@ pub enum ClockKind {
     None,
 }
 
+impl ClockKind {
+    /// Its name, as documents write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Acknowledge => "acknowledge",
+            Self::Dispatch => "dispatch",
+            Self::Dispose => "dispose",
+            Self::DisposeHalf => "dispose_half",
+            Self::Verify => "verify",
+            Self::Due => "due",
+            Self::Window => "window",
+            Self::Review => "review",
+            Self::Paused => "paused",
+            Self::PausedApart => "paused_apart",
+            Self::None => "none",
+        }
+    }
+}
+
 /// One state of a workflow.
 #[derive(Clone, Debug, Deserialize)]
 pub struct State {

@@ -2,6 +2,7 @@
 
 use server::demo::Dice;
 use std::path::PathBuf;
+use sync_core::documents::DEFAULTS;
 use sync_core::hex;
 use sync_core::kinds;
 
@@ -33,6 +34,7 @@ pub fn corpus(target: &str) -> std::io::Result<Vec<(String, Vec<u8>)>> {
         "payloads" => payloads(),
         "units" => units(),
         "people" => people(),
+        "documents" => documents(),
         _ => streams(),
     })
 }
@@ -88,6 +90,14 @@ fn streams() -> Vec<(String, Vec<u8>)> {
             let bytes = (0..count).map(|_| dice.next_u64() as u8).collect();
             (format!("choices-{seed:02}"), bytes)
         })
+        .collect()
+}
+
+/// What ships, but for the long ones.
+fn documents() -> Vec<(String, Vec<u8>)> {
+    let small = DEFAULTS.iter().filter(|(_, text)| text.len() < 8_000);
+    small
+        .map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()))
         .collect()
 }
 

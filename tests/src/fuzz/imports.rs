@@ -1,10 +1,14 @@
-//! Files that an office brings: boundaries and people. What is taken comes back the same through an export.
+//! Files that an office brings: boundaries, people and documents. What is taken comes back the same through an export, and a
+//! document that is taken can be in force.
 
 use server::import::{
-    KnownUnits, RoleCatalogue, UnitKind, export_people, export_units, parse_people, parse_units,
+    KnownDocuments, KnownUnits, RoleCatalogue, UnitKind, export_people, export_units,
+    parse_document, parse_people, parse_units,
 };
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
+use sync_core::calendar::Zone;
+use sync_core::documents::{DEFAULTS, Documents};
 
 /// A file of units.
 pub fn units(data: &[u8]) {
@@ -43,4 +47,19 @@ pub fn people(data: &[u8]) {
     let again = parse_people(text.as_bytes(), roles(), &units);
     assert!(again.is_acceptable(), "{:?}", again.findings);
     assert_eq!(again.rows, parsed.rows);
+}
+
+/// A document.
+pub fn documents(data: &[u8]) {
+    let known = KnownDocuments::shipped();
+    let parsed = parse_document(data, &known);
+    if !parsed.is_acceptable() {
+        return;
+    }
+    let row = parsed.rows.first().expect("BUG: taken, and nothing of it");
+    assert_eq!(row.text.as_bytes(), data);
+    let all = DEFAULTS.iter().copied();
+    let with_it = all.chain([(row.name.as_str(), row.text.as_str())]);
+    let documents = Documents::read(with_it, Zone::fixed(480));
+    assert!(documents.is_ok(), "{:?}", documents.err());
 }

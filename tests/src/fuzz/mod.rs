@@ -26,7 +26,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     Target {
         name: "changes",
         run: changes::changes,
@@ -62,6 +62,10 @@ pub const TARGETS: [Target; 9] = [
     Target {
         name: "people",
         run: imports::people,
+    },
+    Target {
+        name: "documents",
+        run: imports::documents,
     },
 ];
 
