@@ -86,9 +86,9 @@ impl Calendar {
         if !is_worked {
             return &[];
         }
-        let begun = self.seasons.iter().filter(|(from, _)| **from <= name[5..]);
+        let mut begun = self.seasons.iter().filter(|(from, _)| **from <= name[5..]);
         // In the first months the last season of the year before goes on.
-        let season = begun.last().or(self.seasons.last());
+        let season = begun.next_back().or(self.seasons.last());
         season.map_or(&[], |(_, spans)| spans)
     }
 

@@ -64,7 +64,7 @@ pub enum Work {
     Repair,
     /// An amendment of a report that somebody else made and has not sent yet.
     Hearsay,
-    /// A comment that names a change of another phone as what must come first.
+    /// An amendment or a comment that names a change of another phone as what must come first.
     Needs,
     /// A form that was opened long ago: it saw nothing.
     OldForm,

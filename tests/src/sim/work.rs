@@ -116,7 +116,12 @@ impl World {
                 let rows = rows(Kind::Report);
                 let row = any(&mut dice, &rows)?;
                 let (record, unit) = (row.record, row.unit);
-                let mut wish = make(record, unit, "report.comment", json!({ "text": mark }))?;
+                // A comment never waits, an amendment does.
+                let mut wish = if dice.below(4) == 0 {
+                    make(record, unit, "report.comment", json!({ "text": mark }))?
+                } else {
+                    make(record, unit, "report.amend", json!({ "address": mark }))?
+                };
                 let needs = if dice.below(2) == 0 {
                     Needs::Record(self.some_record(&mut dice)?.0)
                 } else {
