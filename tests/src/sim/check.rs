@@ -126,7 +126,11 @@ impl World {
         else {
             return false;
         };
-        let now_ms = self.server.clock.wall_ms();
+        // The time of admission never falls, and phones reckon by it.
+        let Ok(last_ms) = district.read_here(|read| Ok(read.last_received_ms()?)) else {
+            return false;
+        };
+        let now_ms = self.server.clock.wall_ms().max(last_ms);
         // By the phone's own reckoning a day may have begun that has not for the server, and the other way round.
         let now = self.phones[index].clocks(&self.server);
         let Ok(held) = replica.documents_in_force(&now) else {
