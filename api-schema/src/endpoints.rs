@@ -1,5 +1,6 @@
 //! The endpoint table: one row an endpoint; router, OpenAPI document and tests are made from it.
 
+mod attachments;
 mod table;
 
 use std::borrow::Cow;
@@ -14,6 +15,9 @@ pub use table::ENDPOINTS;
 pub const SYNC_BODY_BYTES_MAX: usize = 2 << 20;
 /// The most bytes of a JSON request, after decompression: the largest is a few hundred bytes of keys and names.
 pub const JSON_BODY_BYTES_MAX: usize = 16 << 10;
+
+/// The most bytes of an attachment, as the intent `attachment.add` has it.
+pub const ATTACHMENT_BYTES_MAX: usize = 104_857_600;
 
 /// How a caller shows who it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +39,14 @@ pub enum Method {
     Get,
     /// Does something.
     Post,
+    /// Reads without content, where there is no `Get`.
+    Head,
+    /// Adds to something.
+    Patch,
+    /// Takes something away.
+    Delete,
+    /// Says what is possible.
+    Options,
 }
 
 impl Method {
@@ -43,6 +55,10 @@ impl Method {
         match self {
             Method::Get => "GET",
             Method::Post => "POST",
+            Method::Head => "HEAD",
+            Method::Patch => "PATCH",
+            Method::Delete => "DELETE",
+            Method::Options => "OPTIONS",
         }
     }
 }
@@ -192,7 +208,7 @@ mod tests {
             );
             assert_eq!(
                 row.content_has_body(),
-                row.method == Method::Post,
+                matches!(row.method, Method::Post | Method::Patch),
                 "{}: what writes has a body",
                 row.operation
             );

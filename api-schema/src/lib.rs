@@ -1,5 +1,6 @@
 //! What crosses the wire: request and response types, the endpoint table, the problem registry, OpenAPI. It decides nothing.
 
+pub mod attachment;
 pub mod directory;
 pub mod endpoints;
 pub mod enrolment;

@@ -12,6 +12,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Ref, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Info, License, Required};
 
+use crate::attachment::{PIECE_CONTENT_TYPE, TUS_VERSION};
 use crate::endpoints::{Auth, Content, ENDPOINTS, Endpoint, Method};
 use crate::problem::{PROBLEM_CONTENT_TYPE, ProblemType};
 use crate::{directory, enrolment, fork, health, problem, record, setup, snapshot};
@@ -80,6 +81,10 @@ fn http_method(method: Method) -> HttpMethod {
     match method {
         Method::Get => HttpMethod::Get,
         Method::Post => HttpMethod::Post,
+        Method::Head => HttpMethod::Head,
+        Method::Patch => HttpMethod::Patch,
+        Method::Delete => HttpMethod::Delete,
+        Method::Options => HttpMethod::Options,
     }
 }
 
@@ -124,7 +129,12 @@ fn description(row: &Endpoint) -> String {
         Auth::ReplicaSignature => "The replica's signature in the body shows who asks.",
         Auth::Bearer => "An access token shows who asks.",
     };
-    if row.content_has_body() {
+    if matches!(row.request, Content::Binary(PIECE_CONTENT_TYPE)) {
+        format!(
+            "{auth} The body is a piece of an upload as tus {TUS_VERSION} has it, not compressed and at most {} bytes.",
+            row.body_bytes_max
+        )
+    } else if row.content_has_body() {
         format!(
             "{auth} The body may be compressed with gzip or zstd and is at most {} bytes after decompression.",
             row.body_bytes_max

@@ -25,6 +25,7 @@ macro_rules! problems {
 problems! {
     MalformedJson "malformed_json" 400 "请求内容不是有效的 JSON" "The request body is not valid JSON" None;
     MalformedBody "malformed_body" 400 "请求内容无法解压或不完整" "The request body cannot be decompressed or is incomplete" None;
+    ChecksumUnsupported "checksum_unsupported" 400 "不支持此校验算法" "The check sum's algorithm is not supported" None;
     MalformedFrame "malformed_frame" 400 "同步数据的格式有误" "The sync message is not framed correctly" None;
     TokenMissing "token_missing" 401 "缺少访问令牌" "An access token is required" None;
     TokenRefused "token_refused" 401 "访问令牌无效" "The access token is not valid" None;
@@ -36,17 +37,25 @@ problems! {
     PersonUnknown "person_unknown" 403 "名册中没有此人员，请联系管理员重新登记" "The person is not known here; the administrator must enter them again" None;
     Revoked "revoked" 403 "此设备的访问已被撤销" "This replica's access has been revoked" None;
     NotFound "not_found" 404 "未找到" "Not found" None;
+    AttachmentMissing "attachment_missing" 404 "附件内容尚未上传" "The attachment's bytes have not come yet" None;
     MethodNotAllowed "method_not_allowed" 405 "不支持此请求方法" "The method is not supported here" None;
     EncodingNotAcceptable "encoding_not_acceptable" 406 "客户端不接受可提供的压缩格式" "The client accepts none of the compressions on offer" None;
     BodyTimeout "body_timeout" 408 "请求内容传输超时" "The request body came too slowly" None;
     Conflict "conflict" 409 "与当前状态冲突" "This conflicts with the present state" None;
+    UploadOffsetDiffers "upload_offset_differs" 409 "上传位置不符，请先查询" "The upload stands elsewhere; ask first" None;
+    TusVersionUnsupported "tus_version_unsupported" 412 "不支持此上传协议版本" "This version of tus is not spoken" None;
     LimitExceeded "limit_exceeded" 413 "超出限制" "A limit was exceeded" None;
     ContentTypeUnsupported "content_type_unsupported" 415 "不支持此内容类型" "The content type is not supported" None;
     ContentEncodingUnsupported "content_encoding_unsupported" 415 "不支持此内容编码" "The content encoding is not supported" None;
     RangeNotSatisfiable "range_not_satisfiable" 416 "请求的范围无效" "The range cannot be served" None;
     FieldInvalid "field_invalid" 422 "有字段不符合要求" "A field is not valid" None;
+    AttachmentHashDiffers "attachment_hash_differs" 422 "附件内容与登记的校验值不符" "The bytes are not those that were named" None;
+    AttachmentRefused "attachment_refused" 422 "不接受此附件" "The attachment is not of a kind that is taken" None;
+    UploadTakenOver "upload_taken_over" 423 "此上传已由另一请求继续" "Another request took the upload over" None;
     UpgradeRequired "upgrade_required" 426 "请升级应用后再下载" "Upgrade the app to go on downloading" None;
     TooManyRequests "too_many_requests" 429 "请求过于频繁，请稍后再试" "Too many requests; try again later" Some(30);
+    AttachmentQuotaUsed "attachment_quota_used" 429 "今日附件上传额度已用完" "The day's quota for attachments is used up" Some(3600);
+    ChecksumDiffers "checksum_differs" 460 "分片校验值不符" "The piece is not what its check sum says" None;
     Internal "internal" 500 "服务器内部错误" "Something went wrong on the server" None;
     Overloaded "overloaded" 503 "服务器繁忙，请稍后再试" "The server is busy; try again soon" Some(5);
     StorageFull "storage_full" 503 "服务器存储空间不足，暂时无法写入" "The server's disk is full; writing is paused" Some(60);

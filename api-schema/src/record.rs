@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::attachment::AttachmentState;
 use crate::shapes::plain_text_option;
 
 /// Which records to list. Every filter narrows; none widens the caller's scope.
@@ -109,6 +110,8 @@ pub struct RecordDetail {
     pub fields: BTreeMap<String, FieldState>,
     /// Its add-only sets (comments, check-ins, attachments ...), by name.
     pub sets: BTreeMap<String, Vec<WrittenValue>>,
+    /// What it names by its SHA-256, with what is known of the bytes: a change is accepted before they come.
+    pub attachments: Vec<AttachmentState>,
     /// Every entry about it, by pos.
     pub timeline: Vec<TimelineEntry>,
     /// The clock that runs in its case, when one does.

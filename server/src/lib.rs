@@ -12,5 +12,6 @@ pub mod ids;
 pub mod import;
 pub mod language;
 pub mod logs;
+pub mod media;
 pub mod service;
 pub mod store;

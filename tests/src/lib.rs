@@ -7,4 +7,5 @@ pub mod fuzz;
 pub mod oracle;
 pub mod sim;
 pub mod small_log;
+pub mod tus;
 pub mod worked_conflicts;

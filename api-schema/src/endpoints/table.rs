@@ -7,6 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Answer, Auth, Content, Endpoint, JSON_BODY_BYTES_MAX, Method, SYNC_BODY_BYTES_MAX, SchemaName,
+    attachments,
 };
 use crate::directory::Directory;
 use crate::enrolment::{EnrolmentAnswer, EnrolmentRequest};
@@ -146,6 +147,13 @@ pub const ENDPOINTS: &[Endpoint] = &[
         answers: &[json(200, RecordDetail::name, "The record.")],
         own_problems: &[ProblemCode::NotFound],
     },
+    attachments::WHOLE,
+    attachments::THUMBNAIL,
+    attachments::OPTIONS,
+    attachments::CREATE,
+    attachments::FIND,
+    attachments::APPEND,
+    attachments::END,
     Endpoint {
         method: Method::Get,
         path: "/v1/directory",
@@ -258,7 +266,7 @@ const fn json(status: u16, schema: SchemaName, description: &'static str) -> Ans
     }
 }
 
-fn no_parameters() -> Vec<Parameter> {
+pub(super) fn no_parameters() -> Vec<Parameter> {
     Vec::new()
 }
 
@@ -315,7 +323,7 @@ fn if_none_match() -> Vec<Parameter> {
     )]
 }
 
-fn parameter(
+pub(super) fn parameter(
     place: ParameterIn,
     name: &str,
     description: &str,

@@ -76,7 +76,8 @@ fn json_problem(path: String, error: &serde_json::Error) -> HttpProblem {
     }
 }
 
-fn check_content_type(headers: &HeaderMap, row: &Endpoint) -> Result<(), HttpProblem> {
+/// Refuses a body of another type than the row has.
+pub(super) fn check_content_type(headers: &HeaderMap, row: &Endpoint) -> Result<(), HttpProblem> {
     let wanted = row
         .request
         .content_type()
@@ -124,8 +125,16 @@ fn content_encoding(headers: &HeaderMap) -> Result<Encoding, HttpProblem> {
     }
 }
 
+/// Refuses a body that is compressed, where its bytes are counted as they are.
+pub(super) fn check_identity(headers: &HeaderMap) -> Result<(), HttpProblem> {
+    match content_encoding(headers)? {
+        Encoding::Identity => Ok(()),
+        _ => Err(HttpProblem::new(ProblemCode::ContentEncodingUnsupported)),
+    }
+}
+
 /// A header's value when the header stands exactly once and is text.
-fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
     if values.next().is_some() {

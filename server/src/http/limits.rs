@@ -11,6 +11,8 @@ pub struct HttpLimits {
     pub body_idle_timeout: Duration,
     /// How long a body may take in all. A full batch at 2 kbit/s is cut into smaller ones by the client long before.
     pub body_total_timeout: Duration,
+    /// How long one piece of an upload may take in all. A photo over a 2G link takes half an hour; what came is kept.
+    pub upload_total_timeout: Duration,
     /// How long an answer may find no taker before its connection is closed.
     pub write_timeout: Duration,
     /// How many connections are served at a time; further ones wait in the kernel's queue.
@@ -29,6 +31,7 @@ impl Default for HttpLimits {
             header_timeout: Duration::from_secs(10),
             body_idle_timeout: Duration::from_secs(20),
             body_total_timeout: Duration::from_secs(300),
+            upload_total_timeout: Duration::from_secs(3_600),
             write_timeout: Duration::from_secs(30),
             connections_max: 4096,
             event_streams_max: 2048,

@@ -1,5 +1,6 @@
 //! HTTP: request in, one service call, answer out. The only place that knows status codes; no SQL, no rules.
 
+mod attachments;
 pub mod bearer;
 pub mod body;
 mod directory;
@@ -14,11 +15,13 @@ pub mod listener;
 mod observe;
 mod openapi;
 pub mod problem;
+mod ranges;
 mod records;
 mod router;
 mod setups;
 mod snapshots;
 mod sync;
+mod uploads;
 pub mod web;
 
 use std::sync::Arc;

@@ -11,8 +11,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::observe::RequestId;
+use super::uploads;
 use crate::language::Language;
+use crate::media::Refusal;
 use crate::service::ServiceError;
+use crate::service::attachments::{AttachmentFault, BodyFault};
 
 /// A refusal on its way out; the body is written by [`render`], which knows the language and the request's id.
 #[derive(Clone, Debug)]
@@ -126,11 +129,39 @@ impl From<ServiceError> for HttpProblem {
             ServiceError::NotReady { failed } => {
                 return Self::with_detail(ProblemCode::NotReady, failed.join(", "));
             }
+            ServiceError::Attachment(fault) => return fault.into(),
             ServiceError::Internal { .. } => {
                 // Handled here, so logged here, once, with every cause; the client gets none of it.
                 tracing::error!(error = %chain(&error), "internal error");
                 ProblemCode::Internal
             }
+        };
+        Self::new(code)
+    }
+}
+
+impl From<AttachmentFault> for HttpProblem {
+    fn from(fault: AttachmentFault) -> Self {
+        let code = match fault {
+            AttachmentFault::OffsetDiffers { offset_bytes } => {
+                return uploads::offset_differs(offset_bytes);
+            }
+            AttachmentFault::Refused(Refusal::TooManyPixels { limit }) => {
+                return Self::limit("image_pixels", limit);
+            }
+            AttachmentFault::Refused(Refusal::ImageTooLarge { limit }) => {
+                return Self::limit("image_bytes", limit);
+            }
+            AttachmentFault::Refused(refusal) => {
+                return Self::with_detail(ProblemCode::AttachmentRefused, refusal.to_string());
+            }
+            AttachmentFault::TakenOver => ProblemCode::UploadTakenOver,
+            AttachmentFault::ChecksumDiffers => ProblemCode::ChecksumDiffers,
+            AttachmentFault::Body(BodyFault::Broken) => ProblemCode::MalformedBody,
+            AttachmentFault::Body(BodyFault::TimedOut) => ProblemCode::BodyTimeout,
+            AttachmentFault::HashDiffers => ProblemCode::AttachmentHashDiffers,
+            AttachmentFault::QuotaUsed => ProblemCode::AttachmentQuotaUsed,
+            AttachmentFault::Missing => ProblemCode::AttachmentMissing,
         };
         Self::new(code)
     }

@@ -6,16 +6,18 @@ use api_schema::endpoints::{Auth, ENDPOINTS, Endpoint};
 use api_schema::problem::ProblemCode;
 use axum::http::HeaderValue;
 use axum::http::header::ALLOW;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, head, options, patch, post};
 use axum::{Extension, Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::{DefaultPredicate, Predicate, SizeAbove};
+use tower_http::compression::predicate::{
+    DefaultPredicate, NotForContentType, Predicate, SizeAbove,
+};
 
 use super::problem::HttpProblem;
 use super::{
-    App, bearer, directory, enrolments, events, forks, health, observe, openapi, problem, records,
-    setups, snapshots, sync, web,
+    App, attachments, bearer, directory, enrolments, events, forks, health, observe, openapi,
+    problem, records, setups, snapshots, sync, uploads, web,
 };
 
 /// Operation id and handler; the table says under which path, for whom and within which limits.
@@ -28,6 +30,13 @@ fn handlers() -> Vec<(&'static str, MethodRouter<App>)> {
         ("events", get(events::events)),
         ("list_records", get(records::list_records)),
         ("get_record", get(records::get_record)),
+        ("attachment", get(attachments::attachment)),
+        ("attachment_thumbnail", get(attachments::thumbnail)),
+        ("upload_options", options(uploads::upload_options)),
+        ("create_upload", post(uploads::create_upload)),
+        ("find_upload", head(uploads::find_upload)),
+        ("append_upload", patch(uploads::append_upload)),
+        ("end_upload", delete(uploads::end_upload)),
         ("directory", get(directory::directory)),
         ("list_snapshots", get(snapshots::list_snapshots)),
         ("snapshot_segment", get(snapshots::snapshot_segment)),
@@ -63,10 +72,11 @@ pub fn router(app: App) -> Router {
 
     let mut router = Router::new();
     for (path, (routes, allowed)) in paths {
-        router = router.route(
-            path,
-            routes.fallback(move || async move { method_not_allowed(&allowed) }),
-        );
+        let mut routes = routes.fallback(move || async move { method_not_allowed(&allowed) });
+        if path.starts_with(uploads::PATH) {
+            routes = routes.layer(middleware::from_fn(uploads::protocol));
+        }
+        router = router.route(path, routes);
     }
     // The page's files are no endpoints: they stand beside the table, not in it.
     router
@@ -88,7 +98,11 @@ pub fn router(app: App) -> Router {
 const COMPRESSED_BYTES_MIN: u64 = 1_024;
 
 fn worth_compressing() -> impl Predicate {
-    DefaultPredicate::new().and(SizeAbove::new(COMPRESSED_BYTES_MIN))
+    DefaultPredicate::new()
+        .and(SizeAbove::new(COMPRESSED_BYTES_MIN))
+        // Compressed already; images are left alone by the default.
+        .and(NotForContentType::const_new("video/"))
+        .and(NotForContentType::const_new("audio/"))
 }
 
 fn guarded(row: &'static Endpoint, handler: MethodRouter<App>, app: &App) -> MethodRouter<App> {

@@ -7,14 +7,15 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
-    ETAG, IF_RANGE, RANGE, VARY,
+    ETAG, IF_RANGE, VARY,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::App;
 use super::file_body::file_body;
 use super::problem::HttpProblem;
+use super::ranges::{Range, content_range, requested_range, unsatisfiable};
 use crate::service::{AcceptedCodings, Caller, SegmentFile};
 
 /// The longest name of a snapshot.
@@ -63,13 +64,7 @@ fn respond(segment: SegmentFile, etag: &str, headers: &HeaderMap) -> Result<Resp
     let (status, from, length) = match range {
         Range::Whole => (StatusCode::OK, 0, size),
         Range::Part { from, to } => (StatusCode::PARTIAL_CONTENT, from, to - from + 1),
-        Range::Unsatisfiable => {
-            let value = HeaderValue::from_str(&format!("bytes */{size}"))
-                .expect("BUG: digits are plain text");
-            return Err(
-                HttpProblem::new(ProblemCode::RangeNotSatisfiable).header(CONTENT_RANGE, value)
-            );
-        }
+        Range::Unsatisfiable => return Err(unsatisfiable(size)),
     };
     let headers = [
         (CONTENT_TYPE, SNAPSHOT_CONTENT_TYPE.to_owned()),
@@ -81,8 +76,7 @@ fn respond(segment: SegmentFile, etag: &str, headers: &HeaderMap) -> Result<Resp
     ];
     let mut response = (status, headers, file_body(segment.file, from, length)).into_response();
     if status == StatusCode::PARTIAL_CONTENT {
-        let value = HeaderValue::from_str(&format!("bytes {from}-{}/{size}", from + length - 1))
-            .expect("BUG: digits are plain text");
+        let value = content_range(from, length, size);
         response.headers_mut().insert(CONTENT_RANGE, value);
     }
     Ok(response)
@@ -132,69 +126,9 @@ fn accepted_codings(headers: &HeaderMap) -> AcceptedCodings {
     accepted
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Range {
-    Whole,
-    Part { from: u64, to: u64 },
-    Unsatisfiable,
-}
-
-/// One range of bytes; whatever else the header says is ignored, as RFC 9110 allows.
-fn requested_range(headers: &HeaderMap, size: u64) -> Range {
-    let text = headers.get(RANGE).and_then(|value| value.to_str().ok());
-    let Some((from, to)) = text.and_then(|text| text.strip_prefix("bytes=")?.split_once('-'))
-    else {
-        return Range::Whole;
-    };
-    let Some(from) = digits(from) else {
-        return Range::Whole;
-    };
-    let to = match (to, digits(to)) {
-        ("", _) => u64::MAX,
-        (_, Some(to)) if to >= from => to,
-        _ => return Range::Whole,
-    };
-    if from >= size {
-        return Range::Unsatisfiable;
-    }
-    Range::Part {
-        from,
-        to: to.min(size - 1),
-    }
-}
-
-fn digits(text: &str) -> Option<u64> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        text.parse().ok()
-    } else {
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ranges_are_cut_to_the_file_and_oddities_ignored() {
-        for (header, size, range) in [
-            ("bytes=0-", 10, Range::Part { from: 0, to: 9 }),
-            ("bytes=4-6", 10, Range::Part { from: 4, to: 6 }),
-            ("bytes=9-99999999999999999999", 10, Range::Whole),
-            ("bytes=9-9999", 10, Range::Part { from: 9, to: 9 }),
-            ("bytes=10-", 10, Range::Unsatisfiable),
-            ("bytes=0-", 0, Range::Unsatisfiable),
-            ("bytes=6-4", 10, Range::Whole),
-            ("bytes=-4", 10, Range::Whole),
-            ("bytes=0-1,3-4", 10, Range::Whole),
-            ("bytes=+1-", 10, Range::Whole),
-            ("lines=1-2", 10, Range::Whole),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(RANGE, HeaderValue::from_static(header));
-            assert_eq!(requested_range(&headers, size), range, "{header} of {size}");
-        }
-    }
 
     #[test]
     fn names_cannot_leave_the_folder() {

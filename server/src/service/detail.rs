@@ -1,5 +1,6 @@
 //! One record whole: what it shows, what stands beside that, and every entry of the log about it.
 
+use super::attachments::named_in;
 use super::context::{LogView, read_ruling};
 use super::gridwork::Gridwork;
 use super::projection::describe;
@@ -37,7 +38,7 @@ impl Gridwork {
         let scope = self.scope_of(&district, &caller);
         let reader = Arc::clone(&district);
         let now_ms = self.clock.wall_ms();
-        district
+        let (mut detail, named) = district
             .read(move |read, state| {
                 let row = read.find_record(RecordId(record))?;
                 let row = row.filter(|row| scope.contains(row.kind, row.unit, row.desk));
@@ -52,15 +53,20 @@ impl Gridwork {
                 for (entry, _) in view.history(row.last)?.into_iter().rev() {
                     timeline.push(timeline_entry(&view, &entry, texts)?);
                 }
-                Ok(RecordDetail {
+                let detail = RecordDetail {
                     summary: summary(describe(&row, &found)),
                     fields: fields(&found),
                     sets: sets(&found),
+                    attachments: Vec::new(),
                     timeline,
                     clock: clock(&found, &state.documents.documents, now_ms),
-                })
+                };
+                Ok((detail, named_in(&found)))
             })
-            .await
+            .await?;
+        let background = self.background(&district)?;
+        detail.attachments = background.attachments.shelf().states_of(named).await?;
+        Ok(detail)
     }
 }
 

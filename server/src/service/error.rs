@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use super::attachments::AttachmentFault;
 use crate::store::StoreError;
 use api_schema::problem::FieldProblem;
 use sync_core::codec::CodecError;
@@ -81,6 +82,9 @@ pub enum ServiceError {
         /// The checks that failed, by name.
         failed: Vec<String>,
     },
+    /// Something about an upload or an attachment.
+    #[error(transparent)]
+    Attachment(#[from] AttachmentFault),
     /// Our own fault; the client learns nothing of it.
     #[error("{what}")]
     Internal {

@@ -42,6 +42,8 @@ pub struct OpenOptions {
     pub here: bool,
     /// The intents to know; fewer, to stand for an older server.
     pub known: KnownIntents,
+    /// How much of attachments is taken.
+    pub attachments: super::attachments::AttachmentLimits,
 }
 
 /// The lock on a data directory, until it is dropped.
@@ -125,7 +127,13 @@ impl Gridwork {
         let background = if options.here {
             BTreeMap::new()
         } else {
-            super::background::Background::start(data, &districts, &clock)?
+            super::background::Background::start(
+                data,
+                &districts,
+                &clock,
+                &entropy,
+                options.attachments,
+            )?
         };
         Ok(Self {
             control: Mutex::new(control),

@@ -2,6 +2,7 @@
 
 pub mod access_token;
 pub mod administration;
+pub mod attachments;
 mod backend;
 pub mod background;
 pub mod backup;
@@ -114,7 +115,7 @@ pub struct SegmentFile {
 /// What HTTP needs of the engine. `Gridwork` is the real one; tests of HTTP bring their own.
 ///
 /// A future that is dropped (the client went away) must leave nothing half-written.
-pub trait Backend: Send + Sync + 'static {
+pub trait Backend: attachments::Attachments + Send + Sync + 'static {
     /// The key that an access token names, out of the engine's own table; `None` when there is no such key.
     fn token_key(&self, key_id: &str) -> Option<access_token::TokenKey>;
 

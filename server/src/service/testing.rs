@@ -94,9 +94,13 @@ impl TestDistrict {
     }
 
     pub fn open(&mut self) {
+        self.open_with(OpenOptions::default());
+    }
+
+    pub fn open_with(&mut self, options: OpenOptions) {
         let clock: Arc<dyn Clock> = self.clock.clone();
         let entropy: Arc<dyn Entropy> = self.entropy.clone();
-        let opened = Gridwork::open(self.folder.path(), clock, entropy, OpenOptions::default());
+        let opened = Gridwork::open(self.folder.path(), clock, entropy, options);
         self.gridwork = Some(opened.expect("the data directory opens"));
     }
 

@@ -9,7 +9,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Value, json};
 
 use crate::fake::{
-    DISTRICT, Harness, KEY_ID, NOW_MS, REPLICA, get, good_token, sample_path, signing_key,
+    DISTRICT, Harness, KEY_ID, NOW_MS, REPLICA, get, good_request, good_token, signing_key,
 };
 
 fn guarded() -> impl Iterator<Item = &'static Endpoint> {
@@ -17,11 +17,13 @@ fn guarded() -> impl Iterator<Item = &'static Endpoint> {
 }
 
 fn ask(row: &Endpoint, authorization: &[&str]) -> Request<Body> {
-    let mut request = Request::get(sample_path(row)).header("accept-encoding", "zstd");
+    let mut request = good_request(row);
+    request.headers_mut().remove("authorization");
     for value in authorization {
-        request = request.header("authorization", *value);
+        let value = value.parse().unwrap();
+        request.headers_mut().append("authorization", value);
     }
-    request.body(Body::empty()).unwrap()
+    request
 }
 
 fn header() -> Value {
@@ -162,13 +164,11 @@ async fn a_good_token_opens_every_guarded_endpoint() {
     let handmade = forge(&header().to_string(), &claims().to_string(), &signing_key());
     for row in guarded().filter(|row| row.operation != "events") {
         for token in [good_token(), handmade.clone()] {
-            assert_eq!(
-                harness
-                    .ask(ask(row, &[&format!("Bearer {token}")]))
-                    .await
-                    .status,
-                StatusCode::OK,
-                "{}",
+            let reply = harness.ask(ask(row, &[&format!("Bearer {token}")])).await;
+            let status = reply.status.as_u16();
+            assert!(
+                row.answers.iter().any(|answer| answer.status == status),
+                "{}: {status}",
                 row.operation
             );
         }

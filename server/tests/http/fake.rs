@@ -29,6 +29,7 @@ use server::http::{App, router};
 use server::ids::SeededEntropy;
 use server::language::Language;
 use server::service::access_token::{TokenKey, mint};
+use server::service::attachments::{Checksum, UploadRequest};
 use server::service::{
     AcceptedCodings, Answer, Backend, Caller, Coding, SegmentFile, ServiceError,
 };
@@ -53,6 +54,9 @@ pub struct Fake {
     pub refusal: Mutex<Option<ServiceError>>,
     pub synced: Mutex<Vec<Bytes>>,
     pub queries: Mutex<Vec<RecordQuery>>,
+    /// What uploads brought.
+    pub pieces: Mutex<Vec<(Option<Checksum>, Vec<u8>)>>,
+    pub uploads: Mutex<Vec<UploadRequest>>,
     pub nudges: broadcast::Sender<()>,
     /// When set, `sync` says that it began and waits to be let go.
     pub gate: Option<Gate>,
@@ -65,7 +69,7 @@ pub struct Gate {
 }
 
 impl Fake {
-    fn answer<T: Send + 'static>(&self, value: T) -> Answer<'_, T> {
+    pub fn answer<T: Send + 'static>(&self, value: T) -> Answer<'_, T> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let refusal = self.refusal.lock().unwrap().take();
         async move { refusal.map_or(Ok(value), Err) }.boxed()
@@ -141,6 +145,7 @@ impl Backend for Fake {
             summary,
             fields: Default::default(),
             sets: Default::default(),
+            attachments: Vec::new(),
             timeline: Vec::new(),
             clock: None,
         })
@@ -247,6 +252,8 @@ impl Harness {
             refusal: Mutex::new(None),
             synced: Mutex::default(),
             queries: Mutex::default(),
+            pieces: Mutex::default(),
+            uploads: Mutex::default(),
             nudges: broadcast::channel(16).0,
             gate,
         });
@@ -359,6 +366,8 @@ pub fn sample_path(row: &Endpoint) -> String {
         .replace("{record}", &REPLICA.to_string())
         .replace("{name}", "u7")
         .replace("{segment}", "0")
+        .replace("{sha256}", &"ab".repeat(32))
+        .replace("{upload}", &REPLICA.to_string())
 }
 
 /// A request that the row takes.
@@ -373,8 +382,18 @@ pub fn good_request(row: &Endpoint) -> Request<Body> {
     if let Some(content_type) = row.request.content_type() {
         request = request.header("content-type", content_type);
     }
+    if row.path.starts_with("/v1/uploads") {
+        request = request
+            .header("tus-resumable", "1.0.0")
+            .header("upload-length", "9")
+            .header("upload-metadata", METADATA)
+            .header("upload-offset", "5");
+    }
     request.body(good_body(row)).unwrap()
 }
+
+/// `sha256` and `filetype` of a photo.
+pub const METADATA: &str = "sha256 YWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYg==,filetype aW1hZ2UvanBlZw==";
 
 fn good_body(row: &Endpoint) -> Body {
     match row.operation {

@@ -8,4 +8,5 @@ mod listener;
 mod logs;
 mod routes;
 mod segments;
+mod uploads;
 mod web;

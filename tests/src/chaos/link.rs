@@ -136,6 +136,23 @@ impl Fate {
     }
 }
 
+impl Fate {
+    /// One that breaks the connection at some byte, for half of the exchanges; nothing arrives as something else.
+    pub fn draw_break(dice: &mut Dice) -> Self {
+        // Heads are some 700 bytes with a token, bodies tens of thousands.
+        let at = match dice.below(3) {
+            0 => dice.below(1_000),
+            _ => dice.below(45_000),
+        };
+        match dice.below(8) {
+            0 | 1 => Self::ResetUp { at },
+            2 => Self::ResetDown { at: at % 600 },
+            3 => Self::ReplyLost,
+            _ => Self::Carried,
+        }
+    }
+}
+
 /// A link's state, shared by the proxy and whoever plans its troubles.
 #[derive(Debug)]
 pub struct Link {
@@ -149,6 +166,7 @@ struct Troubles {
     is_faulty: bool,
     /// What every exchange gets, instead of what the dice say.
     always: Option<Fate>,
+    draw: fn(&mut Dice) -> Fate,
     dice: Dice,
     counts: BTreeMap<&'static str, u64>,
 }
@@ -162,10 +180,18 @@ impl Link {
             troubles: Mutex::new(Troubles {
                 is_faulty: true,
                 always: None,
+                draw: Fate::draw,
                 dice: Dice::new(seed),
                 counts: BTreeMap::new(),
             }),
         }
+    }
+
+    /// A link that breaks at bytes that follow from a seed, and does nothing else.
+    pub fn breaking(seed: u64) -> Self {
+        let link = Self::new(seed);
+        link.troubles().draw = Fate::draw_break;
+        link
     }
 
     fn troubles(&self) -> std::sync::MutexGuard<'_, Troubles> {
@@ -213,7 +239,7 @@ impl Link {
         }
         match troubles.always {
             Some(fate) => fate,
-            None => Fate::draw(&mut troubles.dice),
+            None => (troubles.draw)(&mut troubles.dice),
         }
     }
 

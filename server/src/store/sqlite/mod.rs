@@ -1,5 +1,6 @@
 //! SQLite: one file a district for all that decides, one control file for what no decision needs.
 
+pub mod attachments;
 mod audit;
 pub mod control;
 mod district;

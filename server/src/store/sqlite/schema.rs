@@ -173,6 +173,64 @@ const CONTROL: &[&str] = &[
 ",
 ];
 
+const ATTACHMENTS: &[&str] = &["
+    CREATE TABLE upload (
+        id BLOB PRIMARY KEY,
+        replica BLOB NOT NULL,
+        person INTEGER NOT NULL,
+        sha256 BLOB NOT NULL,
+        media_type TEXT NOT NULL,
+        size_bytes INTEGER NOT NULL,
+        offset_bytes INTEGER NOT NULL,
+        metadata TEXT NOT NULL,
+        created_ms INTEGER NOT NULL,
+        expires_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX upload_replica ON upload (replica, sha256);
+    CREATE INDEX upload_expires ON upload (expires_ms);
+
+    CREATE TABLE attachment (
+        sha256 BLOB PRIMARY KEY,
+        media_type TEXT NOT NULL,
+        size_bytes INTEGER NOT NULL,
+        kept_sha256 BLOB NOT NULL,
+        kept_bytes INTEGER NOT NULL,
+        small_sha256 BLOB,
+        small_bytes INTEGER,
+        width INTEGER,
+        height INTEGER,
+        taken_at_ms INTEGER,
+        latitude_e7 INTEGER,
+        longitude_e7 INTEGER,
+        replica BLOB NOT NULL,
+        person INTEGER NOT NULL,
+        finished_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX attachment_kept ON attachment (kept_sha256);
+    CREATE INDEX attachment_small ON attachment (small_sha256) WHERE small_sha256 IS NOT NULL;
+
+    -- Which records name what, read from the log up to the place in `naming`.
+    CREATE TABLE named (
+        sha256 BLOB NOT NULL,
+        record INTEGER NOT NULL,
+        PRIMARY KEY (sha256, record)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE naming (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        district BLOB NOT NULL,
+        epoch INTEGER NOT NULL,
+        pos INTEGER NOT NULL
+    ) STRICT;
+
+    CREATE TABLE day_use (
+        replica BLOB NOT NULL,
+        day INTEGER NOT NULL,
+        files INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        PRIMARY KEY (replica, day)
+    ) STRICT, WITHOUT ROWID;
+"];
+
 /// Brings a district's file to this version.
 pub(super) fn migrate_district(connection: &Connection) -> Result<(), StoreError> {
     migrate(connection, "the district's file", DISTRICT)
@@ -181,6 +239,11 @@ pub(super) fn migrate_district(connection: &Connection) -> Result<(), StoreError
 /// Brings the control file to this version.
 pub(super) fn migrate_control(connection: &Connection) -> Result<(), StoreError> {
     migrate(connection, "the control file", CONTROL)
+}
+
+/// Brings the file of a district's attachments to this version.
+pub(super) fn migrate_attachments(connection: &Connection) -> Result<(), StoreError> {
+    migrate(connection, "the attachments' file", ATTACHMENTS)
 }
 
 /// Refuses a district's file of a newer version, or one that was never migrated; for readers.

@@ -1,0 +1,249 @@
+//! A piece of an upload, taken as it comes. An offset is noted, and told, only when the bytes below it are on the disk.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use futures_util::StreamExt;
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::fault::AttachmentFault;
+use super::locks::Held;
+use super::part_file::PartFile;
+use super::{Checksum, Piece, PieceBytes, Shelf, UploadState, blocking};
+use crate::service::{Caller, ServiceError};
+use crate::store::sqlite::attachments::UploadRow;
+
+/// How much is gathered before it is written.
+const WRITE_BYTES: usize = 256 << 10;
+/// How much may be lost to a crash: after so much an offset is noted.
+const NOTE_BYTES: u64 = 4 << 20;
+
+impl Shelf {
+    /// See [`super::Attachments::append_upload`]. Goes on to its end although the client goes away: what came is kept.
+    pub(super) async fn append(
+        self: Arc<Self>,
+        caller: Caller,
+        upload: Uuid,
+        offset_bytes: u64,
+        piece: Piece,
+    ) -> Result<UploadState, ServiceError> {
+        let shelf = Arc::clone(&self);
+        let work = async move { shelf.append_held(caller, upload, offset_bytes, piece).await };
+        tokio::spawn(work)
+            .await
+            .map_err(|source| ServiceError::Internal {
+                what: "taking a piece panicked",
+                source: Box::new(source),
+            })?
+    }
+
+    async fn append_held(
+        self: Arc<Self>,
+        caller: Caller,
+        upload: Uuid,
+        offset_bytes: u64,
+        piece: Piece,
+    ) -> Result<UploadState, ServiceError> {
+        // A stranger must not cut anybody off.
+        self.own_upload(caller, upload).await?;
+        let held = self.locks.take(upload).await;
+        let mut row = self.own_upload(caller, upload).await?;
+        if row.offset_bytes != offset_bytes {
+            let offset_bytes = row.offset_bytes;
+            return Err(AttachmentFault::OffsetDiffers { offset_bytes }.into());
+        }
+        let left = row.size_bytes - row.offset_bytes;
+        if piece
+            .announced_bytes
+            .is_some_and(|announced| announced > left)
+        {
+            return Err(over_size(&row));
+        }
+        if row.is_finished() {
+            return Ok(UploadState::from(&row));
+        }
+        let taking = Taking::begin(&self, &row, piece.checksum.as_ref()).await?;
+        let ended = taking.take(&held, &mut row, piece.bytes).await?;
+        let file = ended.file;
+        if file.written() == row.size_bytes {
+            blocking(move || Ok(file.sync()?)).await?;
+            self.finish(&mut row).await?;
+        } else if file.written() > row.offset_bytes {
+            note(&self, &mut row, file).await?;
+        }
+        match ended.fault {
+            // The last byte had come; how the connection ended is of no interest.
+            Some(fault) if !row.is_finished() => Err(fault.into()),
+            _ => Ok(UploadState::from(&row)),
+        }
+    }
+}
+
+fn over_size(row: &UploadRow) -> ServiceError {
+    ServiceError::LimitExceeded {
+        limit: "upload_bytes",
+        value: row.size_bytes,
+    }
+}
+
+/// Makes the bytes durable, then their offset.
+async fn note(
+    shelf: &Arc<Shelf>,
+    row: &mut UploadRow,
+    file: PartFile,
+) -> Result<PartFile, ServiceError> {
+    let file = blocking(move || {
+        file.sync()?;
+        Ok(file)
+    })
+    .await?;
+    let (id, written) = (row.id, file.written());
+    shelf
+        .with_store(move |store| store.set_offset(id, written))
+        .await?;
+    row.offset_bytes = written;
+    Ok(file)
+}
+
+/// The check sum of a piece, as far as it has come.
+enum Summing {
+    Sha1(Sha1, Vec<u8>),
+    Sha256(Sha256, Vec<u8>),
+}
+
+impl Summing {
+    fn new(checksum: &Checksum) -> Self {
+        match checksum {
+            Checksum::Sha1(wanted) => Self::Sha1(Sha1::new(), wanted.clone()),
+            Checksum::Sha256(wanted) => Self::Sha256(Sha256::new(), wanted.clone()),
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Sha1(hash, _) => hash.update(bytes),
+            Self::Sha256(hash, _) => hash.update(bytes),
+        }
+    }
+
+    fn agrees(self) -> bool {
+        match self {
+            Self::Sha1(hash, wanted) => hash.finalize()[..] == wanted[..],
+            Self::Sha256(hash, wanted) => hash.finalize()[..] == wanted[..],
+        }
+    }
+}
+
+/// A piece being taken.
+struct Taking<'a> {
+    shelf: &'a Arc<Shelf>,
+    file: PartFile,
+    summing: Option<Summing>,
+}
+
+/// A piece at its end: the file holds what is kept.
+struct Ended {
+    file: PartFile,
+    fault: Option<AttachmentFault>,
+}
+
+impl<'a> Taking<'a> {
+    async fn begin(
+        shelf: &'a Arc<Shelf>,
+        row: &UploadRow,
+        checksum: Option<&Checksum>,
+    ) -> Result<Self, ServiceError> {
+        let (path, offset) = (shelf.part_path(row.id), row.offset_bytes);
+        Ok(Self {
+            shelf,
+            file: blocking(move || Ok(PartFile::open(&path, offset)?)).await?,
+            summing: checksum.map(Summing::new),
+        })
+    }
+
+    async fn take(
+        mut self,
+        held: &Held,
+        row: &mut UploadRow,
+        mut bytes: PieceBytes,
+    ) -> Result<Ended, ServiceError> {
+        let from = row.offset_bytes;
+        let mut gathered = BytesMut::new();
+        let fault = loop {
+            let next = tokio::select! {
+                biased;
+                () = held.wanted() => break Some(AttachmentFault::TakenOver),
+                next = bytes.next() => next,
+            };
+            let more = match next {
+                None => break None,
+                Some(Err(fault)) => break Some(AttachmentFault::Body(fault)),
+                Some(Ok(more)) => more,
+            };
+            let length = self.file.written() + (gathered.len() + more.len()) as u64;
+            if length > row.size_bytes {
+                self.cut(row.offset_bytes).await?;
+                return Err(over_size(row));
+            }
+            gathered.extend_from_slice(&more);
+            if gathered.len() >= WRITE_BYTES {
+                self = self.write(gathered.split()).await?;
+                self = self.note_some(row).await?;
+            }
+        };
+        self = self.write(gathered).await?;
+        if let Some(summing) = self.summing.take() {
+            // Without its end a piece cannot be checked, and what cannot be checked is not kept.
+            let differs = (!summing.agrees()).then_some(AttachmentFault::ChecksumDiffers);
+            if let Some(fault) = fault.or(differs) {
+                self.cut(from).await?;
+                return Err(fault.into());
+            }
+        }
+        Ok(Ended {
+            file: self.file,
+            fault,
+        })
+    }
+
+    async fn write(mut self, bytes: BytesMut) -> Result<Self, ServiceError> {
+        if bytes.is_empty() {
+            return Ok(self);
+        }
+        let (file, summing) = blocking(move || {
+            self.file.write(&bytes)?;
+            if let Some(summing) = &mut self.summing {
+                summing.update(&bytes);
+            }
+            Ok((self.file, self.summing))
+        })
+        .await?;
+        Ok(Self {
+            shelf: self.shelf,
+            file,
+            summing,
+        })
+    }
+
+    /// Notes how far it is once there is enough to lose. The end is noted only together with the attachment.
+    async fn note_some(self, row: &mut UploadRow) -> Result<Self, ServiceError> {
+        let written = self.file.written();
+        if self.summing.is_some()
+            || written == row.size_bytes
+            || written - row.offset_bytes < NOTE_BYTES
+        {
+            return Ok(self);
+        }
+        Ok(Self {
+            file: note(self.shelf, row, self.file).await?,
+            ..self
+        })
+    }
+
+    async fn cut(self, offset: u64) -> Result<(), ServiceError> {
+        let mut file = self.file;
+        blocking(move || Ok(file.cut(offset)?)).await
+    }
+}
