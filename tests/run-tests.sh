@@ -61,6 +61,12 @@ stage "simulator: 2,000 worlds" 360 ./tests/check-sim.sh
 stage "simulator: canaries" 90 ./tests/check-canaries.sh 300 \
     ack_before_commit receipt_before_durability cursor_off_by_one wipe_takes_unsent unseen_values_replaced guards_ignored
 stage "crash sweep" 90 "${CARGO_TARGET_DIR:-target}/release/sweep" --damages 8 --stride 2
+if ./tests/tus/setup.sh; then
+    stage "tus: two clients, 20 files" 90 "${CARGO_TARGET_DIR:-target}/debug/tus" --files 20 --kills 1
+else
+    skipped=$((skipped + 1))
+    echo "tus: not run, its clients are not to be had on this machine"
+fi
 if ./tests/web/setup.sh; then
     stage "browser: build" 420 ./tests/web/build.sh
     stage "browser: replica" 90 env GRIDWORK_BIN="$(pwd)/${CARGO_TARGET_DIR:-target}/debug/gridwork" node tests/web/replica.mjs
@@ -71,6 +77,8 @@ fi
 if [ "$long" = 1 ]; then
     stage "simulator: 10,000 worlds" 1800 "${CARGO_TARGET_DIR:-target}/release/sim" --from 1000000 --seeds 10000
     stage "simulator: all canaries" 3600 ./tests/check-canaries.sh 10000
+    [ ! -x tests/tus/.venv/bin/python ] ||
+        stage "tus: two clients, 200 files" 600 "${CARGO_TARGET_DIR:-target}/debug/tus"
     stage "chaos: 20 runs" 1200 "${CARGO_TARGET_DIR:-target}/debug/chaos" --runs 20
     stage "crash sweep, every call" 300 "${CARGO_TARGET_DIR:-target}/release/sweep"
     stage "benchmarks" 1800 ./tests/bench/run.sh

@@ -7,6 +7,7 @@ import * as tus from 'tus-js-client'
 // Small, so that a file takes several requests.
 const CHUNK_BYTES = 40_000
 const ATTEMPTS_MAX = 60
+const PAUSE_MS = 100
 
 let broken = 0
 
@@ -18,7 +19,7 @@ function upload(endpoint, token, item, bytes, index) {
       chunkSize: CHUNK_BYTES,
       headers: { Authorization: `Bearer ${token}` },
       metadata: { sha256: item.sha256, filetype: item.media_type },
-      retryDelays: Array(ATTEMPTS_MAX).fill(20),
+      retryDelays: Array(ATTEMPTS_MAX).fill(PAUSE_MS),
       uploadDataDuringCreation: index % 2 === 0,
       onShouldRetry(error) {
         broken += 1

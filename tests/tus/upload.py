@@ -4,12 +4,14 @@ usage: upload.py URL TOKEN LIST      LIST: JSON, [{"path", "sha256", "media_type
 """
 import json
 import sys
+import time
 
 import requests
 from tusclient import client
 from tusclient.exceptions import TusCommunicationError, TusUploadFailed
 
 ATTEMPTS_MAX = 60
+PAUSE_S = 0.1
 # Small, so that a file takes several requests.
 CHUNK_BYTES = 40_000
 
@@ -39,6 +41,8 @@ def upload(tus, item, with_checksum):
             status = getattr(error, "status_code", None)
             if broken >= ATTEMPTS_MAX or status in (401, 403, 413, 422, 429):
                 raise
+            # A server that was killed needs a moment.
+            time.sleep(PAUSE_S)
 
 
 def main():

@@ -21,6 +21,8 @@ use crate::http::web::Web;
 use crate::http::{App, router};
 use crate::ids::{Entropy, SystemEntropy};
 use crate::logs::LogFormat;
+use crate::media::MediaLimits;
+use crate::service::attachments::AttachmentLimits;
 use crate::service::gridwork::{Gridwork, OpenOptions};
 use crate::service::{Backend, ServiceError};
 
@@ -75,6 +77,21 @@ pub struct ServeArgs {
     /// 请求体停顿超时（秒）/ Seconds a request's body may pause.
     #[arg(long, value_name = "SECONDS", env = "GRIDWORK_BODY_IDLE_TIMEOUT_S", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub body_idle_timeout_s: u64,
+    /// 每台设备每天的附件数上限 / Most attachments that a phone may send in a day.
+    #[arg(long, value_name = "N", env = "GRIDWORK_ATTACHMENT_DAY_FILES", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub attachment_day_files: u64,
+    /// 每台设备每天的附件总量上限（MiB）/ Most MiB of attachments that a phone may send in a day.
+    #[arg(long, value_name = "MIB", env = "GRIDWORK_ATTACHMENT_DAY_MIB", default_value_t = 1_024, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub attachment_day_mib: u64,
+    /// 图片像素数上限 / Most pixels of an image.
+    #[arg(long, value_name = "N", env = "GRIDWORK_ATTACHMENT_PIXELS_MAX", default_value_t = 40_000_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub attachment_pixels_max: u64,
+    /// 未完成的上传保留的时间（小时）/ Hours that an upload may take from its creation.
+    #[arg(long, value_name = "HOURS", env = "GRIDWORK_UPLOAD_HOURS", default_value_t = 168, value_parser = clap::value_parser!(i64).range(1..=8_760))]
+    pub upload_hours: i64,
+    /// 没有记录引用的附件保留的天数 / Days that an attachment is kept which no record names.
+    #[arg(long, value_name = "DAYS", env = "GRIDWORK_ATTACHMENT_ORPHAN_DAYS", default_value_t = 30, value_parser = clap::value_parser!(i64).range(1..=3_650))]
+    pub attachment_orphan_days: i64,
     /// 网页文件夹，代替内置网页 / Folder of the page's files, instead of those built in.
     #[arg(long, value_name = "DIR", env = "GRIDWORK_WEB")]
     pub web: Option<PathBuf>,
@@ -110,6 +127,20 @@ impl ServeArgs {
             event_streams_max: self.event_streams_max,
             drain_timeout: Duration::from_secs(self.drain_s),
             ..HttpLimits::default()
+        }
+    }
+
+    /// The limits of attachments.
+    pub fn attachment_limits(&self) -> AttachmentLimits {
+        AttachmentLimits {
+            media: MediaLimits {
+                pixels_max: self.attachment_pixels_max,
+                ..MediaLimits::default()
+            },
+            day_files_max: self.attachment_day_files,
+            day_bytes_max: self.attachment_day_mib << 20,
+            upload_lives_ms: self.upload_hours * 3_600_000,
+            orphan_lives_ms: self.attachment_orphan_days * 24 * 3_600_000,
         }
     }
 }
@@ -165,6 +196,7 @@ async fn open_and_serve(args: &ServeArgs) -> Result<(), ServiceError> {
     let options = OpenOptions {
         clock_agreed: args.agree_clock,
         restored: args.restored,
+        attachments: args.attachment_limits(),
         ..OpenOptions::default()
     };
     let gridwork = Arc::new(Gridwork::open(

@@ -108,7 +108,8 @@ async fn wrong_methods_name_the_right_ones() {
             );
             let allow = allowed.join(", ");
             assert_eq!(reply.header("allow"), allow, "{method} {}", row.path);
-            assert_eq!(reply.problem().code, "method_not_allowed");
+            // The answer to HEAD has no content.
+            assert!(*method == "HEAD" || reply.problem().code == "method_not_allowed");
         }
     }
     assert_eq!(harness.calls(), 0);

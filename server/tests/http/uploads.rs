@@ -169,7 +169,11 @@ async fn other_versions_are_refused_with_ours() {
                     row.operation
                 );
                 assert_eq!(reply.header("tus-version"), "1.0.0");
-                assert_eq!(reply.problem().code, "tus_version_unsupported");
+                // The answer to HEAD has no content.
+                assert!(
+                    row.operation == "find_upload"
+                        || reply.problem().code == "tus_version_unsupported"
+                );
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Real processes over loopback: kills between commit and reply, second servers, newer files, operators' mistakes.
 
+mod attachments;
 mod backup;
 mod backup_damage;
 mod device;

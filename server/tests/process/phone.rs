@@ -18,6 +18,8 @@ static PHONES: AtomicU64 = AtomicU64::new(1);
 pub struct Phone {
     pub replica: Replica,
     session: Session,
+    /// What other endpoints are shown.
+    pub token: String,
     /// What the last answer said of the second place.
     pub safe_seq: u64,
 }
@@ -86,6 +88,7 @@ impl Phone {
         Self {
             replica: Replica::create(connection, &enrolment).expect("enrolled"),
             session: Session::new("test 1"),
+            token: answer.token,
             safe_seq: 0,
         }
     }

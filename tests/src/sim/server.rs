@@ -125,6 +125,7 @@ impl Server {
             restored,
             here: true,
             known: self.known,
+            ..OpenOptions::default()
         };
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let entropy: Arc<dyn Entropy> = Arc::clone(&self.entropy) as Arc<dyn Entropy>;

@@ -168,8 +168,9 @@ fn open_keys(
 
 /// Everything in a data directory that a restore would put aside.
 fn list_contents(data: &Path) -> Result<Vec<String>, BackupError> {
+    // Attachments are no part of a backup: each lies under its own hash, so what is there is right for any log.
     let stays = |name: &String| {
-        ["gridwork.lock", "admin.sock", "restoring"].contains(&name.as_str())
+        ["gridwork.lock", "admin.sock", "restoring", "attachments"].contains(&name.as_str())
             || name.starts_with("replaced-")
     };
     let mut names = list_names(data)?;
