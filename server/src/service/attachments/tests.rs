@@ -181,7 +181,7 @@ async fn a_photo_that_a_change_named_comes_in_pieces_and_is_read_with_its_record
         sha256: hash(&photo).to_string(),
         ..AttachmentState::default()
     };
-    assert_eq!(scene.states(record).await, [missing.clone()]);
+    assert_eq!(scene.states(record).await, std::slice::from_ref(&missing));
     let read = scene
         .read(&scene.worker, record, hash(&photo), Rendition::Whole)
         .await;
