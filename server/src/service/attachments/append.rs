@@ -64,19 +64,45 @@ impl Shelf {
         if row.is_finished() {
             return Ok(UploadState::from(&row));
         }
-        let taking = Taking::begin(&self, &row, piece.checksum.as_ref()).await?;
-        let ended = taking.take(&held, &mut row, piece.bytes).await?;
-        let file = ended.file;
-        if file.written() == row.size_bytes {
-            blocking(move || Ok(file.sync()?)).await?;
-            self.finish(&mut row).await?;
-        } else if file.written() > row.offset_bytes {
-            note(&self, &mut row, file).await?;
-        }
-        match ended.fault {
+        let fault = match self.take(&held, &mut row, piece).await {
+            Ok(fault) => fault,
+            Err(error) => {
+                // What is not noted takes up room for nothing, and the disk may be full.
+                self.cut_back(&row).await;
+                return Err(error);
+            }
+        };
+        match fault {
             // The last byte had come; how the connection ended is of no interest.
             Some(fault) if !row.is_finished() => Err(fault.into()),
             _ => Ok(UploadState::from(&row)),
+        }
+    }
+
+    /// Takes a piece and notes how far the upload is; says what ended the piece early.
+    async fn take(
+        self: &Arc<Self>,
+        held: &Held,
+        row: &mut UploadRow,
+        piece: Piece,
+    ) -> Result<Option<AttachmentFault>, ServiceError> {
+        let taking = Taking::begin(self, row, piece.checksum.as_ref()).await?;
+        let (file, fault) = taking.take(held, row, piece.bytes).await?;
+        if file.written() == row.size_bytes {
+            blocking(move || Ok(file.sync()?)).await?;
+            self.finish(row).await?;
+        } else if file.written() > row.offset_bytes {
+            note(self, row, file).await?;
+        }
+        Ok(fault)
+    }
+
+    /// Cuts the file of an upload back to what is noted; the next piece does it otherwise.
+    async fn cut_back(self: &Arc<Self>, row: &UploadRow) {
+        let (path, offset) = (self.part_path(row.id), row.offset_bytes);
+        let cut = blocking(move || Ok(PartFile::open(&path, offset).map(drop)?)).await;
+        if let Err(error) = cut {
+            tracing::debug!(%error, "an upload's file was not cut back");
         }
     }
 }
@@ -143,12 +169,6 @@ struct Taking<'a> {
     summing: Option<Summing>,
 }
 
-/// A piece at its end: the file holds what is kept.
-struct Ended {
-    file: PartFile,
-    fault: Option<AttachmentFault>,
-}
-
 impl<'a> Taking<'a> {
     async fn begin(
         shelf: &'a Arc<Shelf>,
@@ -163,13 +183,13 @@ impl<'a> Taking<'a> {
         })
     }
 
+    /// Takes what comes; the file then holds what is kept, unless this errs.
     async fn take(
         mut self,
         held: &Held,
         row: &mut UploadRow,
         mut bytes: PieceBytes,
-    ) -> Result<Ended, ServiceError> {
-        let from = row.offset_bytes;
+    ) -> Result<(PartFile, Option<AttachmentFault>), ServiceError> {
         let mut gathered = BytesMut::new();
         let fault = loop {
             let next = tokio::select! {
@@ -184,7 +204,6 @@ impl<'a> Taking<'a> {
             };
             let length = self.file.written() + (gathered.len() + more.len()) as u64;
             if length > row.size_bytes {
-                self.cut(row.offset_bytes).await?;
                 return Err(over_size(row));
             }
             gathered.extend_from_slice(&more);
@@ -198,14 +217,10 @@ impl<'a> Taking<'a> {
             // Without its end a piece cannot be checked, and what cannot be checked is not kept.
             let differs = (!summing.agrees()).then_some(AttachmentFault::ChecksumDiffers);
             if let Some(fault) = fault.or(differs) {
-                self.cut(from).await?;
                 return Err(fault.into());
             }
         }
-        Ok(Ended {
-            file: self.file,
-            fault,
-        })
+        Ok((self.file, fault))
     }
 
     async fn write(mut self, bytes: BytesMut) -> Result<Self, ServiceError> {
@@ -240,10 +255,5 @@ impl<'a> Taking<'a> {
             file: note(self.shelf, row, self.file).await?,
             ..self
         })
-    }
-
-    async fn cut(self, offset: u64) -> Result<(), ServiceError> {
-        let mut file = self.file;
-        blocking(move || Ok(file.cut(offset)?)).await
     }
 }

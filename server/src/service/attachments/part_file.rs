@@ -54,16 +54,6 @@ impl PartFile {
         Ok(())
     }
 
-    /// Cuts it back to an offset.
-    pub(super) fn cut(&mut self, offset: u64) -> Result<(), StoreError> {
-        self.file
-            .set_len(offset)
-            .and_then(|()| self.file.seek(SeekFrom::Start(offset)))
-            .map_err(|source| disk_failed(&self.path, source))?;
-        self.written = offset;
-        Ok(())
-    }
-
     /// Returns when everything written is on the disk.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         self.file

@@ -383,6 +383,8 @@ async fn a_wrong_piece_leaves_only_what_was_right_before_it() {
         ));
     }
     assert_eq!(scene.offset(id).await.expect("there"), 4_000);
+    let part = std::fs::metadata(scene.shelf().part_path(id)).expect("a file");
+    assert_eq!(part.len(), 4_000, "what is not kept takes no room");
     // Without a check sum what came is kept, and told.
     let refused = scene.append(id, 4_000, broken(&photo[4_000..6_000])).await;
     assert_eq!(fault(refused), AttachmentFault::Body(BodyFault::Broken));
