@@ -144,7 +144,7 @@ impl AdmissionOracle {
 
     /// What a person may see at a time.
     pub fn scope(&self, person: u32, at_ms: i64) -> Scope {
-        let documents = self.versions.clone().at(at_ms);
+        let documents = self.versions.seen_at(at_ms);
         self.people.scope(&documents, person, at_ms)
     }
 

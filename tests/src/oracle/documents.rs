@@ -153,23 +153,29 @@ impl Versions {
         }
     }
 
+    /// Whether those that were read last are in force at a moment too.
+    fn holds(&self, at_ms: i64) -> bool {
+        let (entered, from_ms, until_ms) = self.read_at;
+        entered == self.entered.len() && from_ms <= at_ms && at_ms < until_ms
+    }
+
+    fn read(&self, at_ms: i64) -> Documents {
+        let mut texts: BTreeMap<&str, &str> = SHIPPED.into();
+        let begun = self.entered.iter();
+        for version in begun.filter(|version| version.from_ms <= at_ms) {
+            let text = self.texts.get(&version.hash);
+            texts.insert(
+                &version.name,
+                text.expect("BUG: a text that nobody brought in"),
+            );
+        }
+        Documents::read(&texts)
+    }
+
     /// Those in force at a moment: of each document the last one entered whose time has come.
     pub fn at(&mut self, at_ms: i64) -> Arc<Documents> {
-        let (entered, from_ms, until_ms) = self.read_at;
-        if entered != self.entered.len() || at_ms < from_ms || until_ms <= at_ms {
-            let mut texts: BTreeMap<&str, &str> = SHIPPED.into();
-            for version in self
-                .entered
-                .iter()
-                .filter(|version| version.from_ms <= at_ms)
-            {
-                let text = self.texts.get(&version.hash);
-                texts.insert(
-                    &version.name,
-                    text.expect("BUG: a text that nobody brought in"),
-                );
-            }
-            self.in_force = Arc::new(Documents::read(&texts));
+        if !self.holds(at_ms) {
+            self.in_force = Arc::new(self.read(at_ms));
             let times = || self.entered.iter().map(|version| version.from_ms);
             let begun = times().filter(|from_ms| *from_ms <= at_ms).max();
             let next = times().filter(|from_ms| *from_ms > at_ms).min();
@@ -181,22 +187,15 @@ impl Versions {
         }
         Arc::clone(&self.in_force)
     }
-}
 
-fn parse(text: &str) -> Value {
-    serde_json::from_str(text).expect("BUG: a default document is JSON")
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
-fn list(value: &Value) -> Vec<Value> {
-    value.as_array().cloned().unwrap_or_default()
-}
-
-fn texts(value: &Value) -> Vec<String> {
-    list(value).iter().map(text).collect()
+    /// The same, without keeping them.
+    pub fn seen_at(&self, at_ms: i64) -> Arc<Documents> {
+        if self.holds(at_ms) {
+            Arc::clone(&self.in_force)
+        } else {
+            Arc::new(self.read(at_ms))
+        }
+    }
 }
 
 impl Documents {
