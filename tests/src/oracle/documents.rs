@@ -198,6 +198,22 @@ impl Versions {
     }
 }
 
+fn parse(text: &str) -> Value {
+    serde_json::from_str(text).expect("BUG: a default document is JSON")
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn list(value: &Value) -> Vec<Value> {
+    value.as_array().cloned().unwrap_or_default()
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    list(value).iter().map(text).collect()
+}
+
 impl Documents {
     /// The documents that ship with the product.
     pub fn defaults() -> Self {
