@@ -4,12 +4,17 @@ set -eu
 cd "$(dirname "$0")/.."
 
 tree="$(cargo tree -p sync-core -e normal --locked --prefix none --format '{p}' | cut -d' ' -f1 | sort -u)"
-for crate in tokio axum hyper getrandom chrono reqwest ureq api-schema server; do
+for crate in tokio axum hyper getrandom reqwest ureq api-schema server; do
     if echo "$tree" | grep -qx "$crate"; then
         echo "sync-core reaches $crate" >&2
         exit 1
     fi
 done
+# Dates are reckoned with chrono; it must bring no clock along.
+if cargo tree -p sync-core -e normal,features --locked --prefix none | grep -E 'chrono feature "(clock|now|default)"'; then
+    echo "sync-core reaches a clock" >&2
+    exit 1
+fi
 if cargo tree -p api-schema -e normal --locked --prefix none --format '{p}' | cut -d' ' -f1 | grep -qx server; then
     echo "api-schema reaches server" >&2
     exit 1
