@@ -66,7 +66,9 @@ fn a_lost_scope_takes_records_but_nothing_unsent() {
 #[test]
 fn what_is_put_together_from_own_changes_outside_the_scope_is_not_taken_for_a_copy() {
     let mut server = FakeServer::new();
-    let (mut desk, mut worker) = (server.phone(1), server.phone(2));
+    server.grant(1, "duty_desk", 1);
+    let enrolment = server.enrol(1, 1);
+    let (mut desk, mut worker) = (phone_with(&enrolment), server.phone(2));
     make(&server, &mut worker, record_id(1), "report.create", REPORT);
     // The server has the report; its answer is lost, and another scope comes before the next one.
     let request = Session::new("test")
@@ -85,6 +87,7 @@ fn what_is_put_together_from_own_changes_outside_the_scope_is_not_taken_for_a_co
         r#"{"unit":4,"reason":"next door"}"#,
     );
     meet(&mut server, &mut desk);
+    assert_eq!(server.records[&record_id(1)].unit, UnitId(4));
     // A form is still open while the page comes that has the worker's own report and not where it went.
     let comment = r#"{"text":"from the open form"}"#;
     make(
