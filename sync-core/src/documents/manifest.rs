@@ -2,7 +2,7 @@
 
 use super::Documents;
 use crate::calendar::Zone;
-use crate::limits;
+use crate::{hex, limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -41,11 +41,15 @@ impl Manifest {
         serde_json::to_vec(self).expect("BUG: a manifest is JSON")
     }
 
-    /// Reads them. `None` for what is no manifest, or has more versions than there may be.
+    /// Reads them. `None` for what is no manifest, has more versions than there may be, or names a text by what is no hash:
+    /// such a text could never be held.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let is_hash =
+            |version: &ManifestVersion| hex::decode_array::<32>(&version.sha256).is_some();
         serde_json::from_slice(bytes)
             .ok()
             .filter(|manifest: &Self| manifest.versions.len() <= limits::DOCUMENT_TEXTS_MAX)
+            .filter(|manifest| manifest.versions.iter().all(is_hash))
     }
 
     /// The version of each document that is in force at a moment: the last one of those whose time has come.
@@ -95,7 +99,7 @@ mod tests {
             name: name.to_owned(),
             version,
             from_ms,
-            sha256: String::new(),
+            sha256: "0f".repeat(32),
         }
     }
 
@@ -115,7 +119,10 @@ mod tests {
             (in_force["calendar"].version, in_force["roles"].version)
         };
         assert_eq!((at(39), at(40), at(50)), ((1, 1), (3, 1), (3, 1)));
-        assert_eq!(Manifest::decode(&manifest.encode()), Some(manifest));
+        assert_eq!(Manifest::decode(&manifest.encode()), Some(manifest.clone()));
+        let mut spoilt = manifest;
+        spoilt.versions[1].sha256.pop();
+        assert_eq!(Manifest::decode(&spoilt.encode()), None);
         assert_eq!(Manifest::decode(b"<html>"), None);
     }
 
