@@ -15,18 +15,23 @@ pub mod documents;
 pub mod entry;
 #[cfg(test)]
 mod fake_server;
+pub mod geo;
 pub mod hex;
 pub mod ids;
 pub mod kinds;
 pub mod limits;
 pub mod merge;
 pub mod messages;
+pub mod patrols;
 pub mod payload;
 pub mod replica;
 pub mod scope;
 pub mod session;
+#[cfg(test)]
+mod testing;
 pub mod time;
 pub mod validate;
 pub mod verdict;
 pub mod wire;
 pub mod words;
+pub mod work;

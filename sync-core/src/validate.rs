@@ -1,7 +1,7 @@
 //! Validation of a payload against its intent's fields: every problem, not the first; the same on the phone and the server.
 
 use crate::ids::RecordId;
-use crate::kinds::{Form, Intent, Shape};
+use crate::kinds::{Field, Form, Intent, Shape};
 use crate::limits;
 use crate::payload::Payload;
 use crate::verdict::{Problem, ProblemCode};
@@ -109,6 +109,7 @@ fn check(name: &str, form: Form, value: &RawValue, problems: &mut Vec<Problem>) 
         },
         Form::Place => return check_place(name, value, problems),
         Form::List(inner) => return check_list(name, *inner, value, problems),
+        Form::Object(fields) => return check_object(name, fields, value, problems),
     };
     if let Some((code, limit)) = found {
         say(code, limit);
@@ -205,6 +206,26 @@ fn check_list(name: &str, inner: Form, value: &RawValue, problems: &mut Vec<Prob
     }
     for (index, item) in items.into_iter().enumerate() {
         check(&format!("{name}.{index}"), inner, item, problems);
+    }
+}
+
+fn check_object(name: &str, fields: &[Field], value: &RawValue, problems: &mut Vec<Problem>) {
+    let Ok(object) = Payload::read(value.get().as_bytes()) else {
+        problems.push(Problem::field(ProblemCode::WrongType, name));
+        return;
+    };
+    for field in fields {
+        let path = format!("{name}.{}", field.name);
+        match object.get(field.name) {
+            Some(value) => check(&path, field.form, value, problems),
+            None if field.required => problems.push(Problem::field(ProblemCode::Required, path)),
+            None => {}
+        }
+    }
+    for (part, value) in object.iter() {
+        if !fields.iter().any(|field| field.name == part) {
+            check_unknown(&format!("{name}.{part}"), value, problems);
+        }
     }
 }
 

@@ -14,6 +14,16 @@ use sync_core::calendar::Zone;
 use sync_core::documents::{DEFAULTS, Documents, model};
 use sync_core::limits::DOCUMENT_BYTES_MAX;
 
+macro_rules! schema {
+    ($name:literal) => {
+        include_str!(concat!(
+            "../../../sync-core/documents/schemas/",
+            $name,
+            ".schema.json"
+        ))
+    };
+}
+
 /// The schemas, by the documents that they are for.
 const SCHEMAS: &[(&[&str], &str)] = &[
     (
@@ -22,21 +32,25 @@ const SCHEMAS: &[(&[&str], &str)] = &[
             "patrol_workflow",
             "task_workflow",
             "claim_workflow",
+            "mediation_workflow",
+            "inspection_workflow",
+            "alert_workflow",
         ],
-        include_str!("../../../sync-core/documents/schemas/workflow.schema.json"),
+        schema!("workflow"),
     ),
-    (
-        &["roles"],
-        include_str!("../../../sync-core/documents/schemas/roles.schema.json"),
-    ),
-    (
-        &["categories"],
-        include_str!("../../../sync-core/documents/schemas/categories.schema.json"),
-    ),
-    (
-        &["calendar"],
-        include_str!("../../../sync-core/documents/schemas/calendar.schema.json"),
-    ),
+    (&["roles"], schema!("roles")),
+    (&["categories"], schema!("categories")),
+    (&["calendar"], schema!("calendar")),
+    (&["checklists"], schema!("checklists")),
+    (&["routing"], schema!("routing")),
+    (&["patrol_plan"], schema!("patrol_plan")),
+    (&["patrol_routes"], schema!("patrol_routes")),
+    (&["task_rules"], schema!("task_rules")),
+    (&["alert_rules"], schema!("alert_rules")),
+    (&["indicators"], schema!("indicators")),
+    (&["notice_rules"], schema!("notice_rules")),
+    (&["duty_roster"], schema!("duty_roster")),
+    (&["points_rules"], schema!("points_rules")),
 ];
 
 /// The text of a document's schema; `None` for a name that no document has.

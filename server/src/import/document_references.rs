@@ -16,7 +16,7 @@ pub(super) struct Issue {
     pub value: String,
 }
 
-fn issue(pointer: impl Into<String>, reason: Reason, value: &str) -> Issue {
+pub(super) fn issue(pointer: impl Into<String>, reason: Reason, value: &str) -> Issue {
     Issue {
         pointer: pointer.into(),
         reason,
@@ -38,14 +38,15 @@ pub(super) fn check(name: &str, value: &Value, known: &KnownDocuments) -> Vec<Is
     match name {
         "roles" => roles(value, &mut issues),
         "categories" => categories(value, &mut issues),
-        "calendar" => {}
-        _ => workflow(name, value, known, &mut issues),
+        "calendar" | "indicators" => {}
+        _ if name.ends_with("_workflow") => workflow(name, value, known, &mut issues),
+        _ => super::document_rules::check(name, value, known, &mut issues),
     }
     issues
 }
 
 /// The items of a list, each with its pointer.
-fn items<'a>(value: &'a Value, list: &str) -> impl Iterator<Item = (String, &'a Value)> {
+pub(super) fn items<'a>(value: &'a Value, list: &str) -> impl Iterator<Item = (String, &'a Value)> {
     let array = value[list]
         .as_array()
         .map(Vec::as_slice)
@@ -57,11 +58,11 @@ fn items<'a>(value: &'a Value, list: &str) -> impl Iterator<Item = (String, &'a 
         .map(move |(index, item)| (format!("/{list}/{index}"), item))
 }
 
-fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field].as_str().unwrap_or_default()
 }
 
-fn codes<'a>(value: &'a Value, list: &str) -> BTreeSet<&'a str> {
+pub(super) fn codes<'a>(value: &'a Value, list: &str) -> BTreeSet<&'a str> {
     let array = value[list]
         .as_array()
         .map(Vec::as_slice)
@@ -80,11 +81,16 @@ fn coded_lists(value: &Value) -> impl Iterator<Item = &String> {
         .map(|(name, _)| name)
 }
 
+/// Codes that stand twice, in the lists of the document and in those of its items.
 fn twice(value: &Value) -> Vec<Issue> {
     let mut issues = Vec::new();
     for list in coded_lists(value) {
         let mut seen = BTreeSet::new();
         for (pointer, item) in items(value, list) {
+            for mut inner in twice(item) {
+                inner.pointer.insert_str(0, &pointer);
+                issues.push(inner);
+            }
             if !seen.insert(text(item, "code")) {
                 issues.push(issue(pointer, Reason::CodeTwice, text(item, "code")));
             }
@@ -93,13 +99,22 @@ fn twice(value: &Value) -> Vec<Issue> {
     issues
 }
 
-/// The codes that the version before had and this one has not. Old records name them.
+/// The codes that the version before had and this one has not, in the lists of the document and in those of its items. Old
+/// records name them.
 pub(super) fn removed(value: &Value, before: &Value) -> Vec<Issue> {
     let mut issues = Vec::new();
     for list in coded_lists(before) {
-        let there = codes(value, list);
-        for code in codes(before, list).difference(&there) {
-            issues.push(issue(format!("/{list}"), Reason::CodeRemoved, code));
+        for (_, old) in items(before, list) {
+            let code = text(old, "code");
+            let there = items(value, list).find(|(_, item)| text(item, "code") == code);
+            let Some((pointer, new)) = there else {
+                issues.push(issue(format!("/{list}"), Reason::CodeRemoved, code));
+                continue;
+            };
+            for mut inner in removed(new, old) {
+                inner.pointer.insert_str(0, &pointer);
+                issues.push(inner);
+            }
         }
     }
     issues

@@ -165,6 +165,12 @@ reasons! {
     CodeRemoved => "code_removed",
     /// A state that the table has not.
     StateUnknown => "state_unknown",
+    /// A code that no document defines.
+    CodeUnknown => "code_unknown",
+    /// A field that a rule of this kind needs.
+    FieldMissingForKind => "field_missing_for_kind",
+    /// An end before its beginning, a part greater than its whole.
+    OrderWrong => "order_wrong",
     /// A condition that nobody knows or explains.
     GuardUnknown => "guard_unknown",
     /// An intent that nobody knows.

@@ -7,6 +7,7 @@
 mod boundary;
 mod document;
 mod document_references;
+mod document_rules;
 mod export;
 mod finding;
 mod json_lines;

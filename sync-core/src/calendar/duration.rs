@@ -28,6 +28,12 @@ pub struct Duration {
 }
 
 impl Duration {
+    /// One day.
+    pub const DAY: Self = Self {
+        value: 1,
+        unit: DurationUnit::Day,
+    };
+
     /// Whether only working time counts.
     pub fn is_working(self) -> bool {
         matches!(

@@ -76,6 +76,8 @@ impl CaseClock {
 struct Run {
     kind: ClockKind,
     since_ms: i64,
+    /// What the state allows by itself.
+    of_state: Option<Duration>,
     /// What documents allow.
     allowed: Option<Duration>,
     /// An end that somebody set, and how many pauses there had been by then: later ones move it.
@@ -109,6 +111,17 @@ impl Run {
             level = step.fields.value::<String>("level").or(level);
             run = run.step(step, (from, to), clock_of(to), at_ms);
         }
+        let present = record
+            .state
+            .as_deref()
+            .and_then(|state| workflow.state(state));
+        run.of_state = present.and_then(|state| state.allowed);
+        if run.kind == ClockKind::Due
+            && let Some(end_ms) = due_end_ms(record)
+        {
+            run.set_end = Some((end_ms, run.pauses.len()));
+            run.of_state = run.of_state.or(Some(Duration::DAY));
+        }
         run.allowed = run.documented(record, documents, level.as_deref());
         if let Some(half_of) = &mut run.half_of {
             half_of.allowed = half_of.documented(record, documents, level.as_deref());
@@ -120,6 +133,7 @@ impl Run {
         Self {
             kind,
             since_ms,
+            of_state: None,
             allowed: None,
             set_end: None,
             half_of: None,
@@ -195,8 +209,10 @@ impl Run {
     ) -> Option<Duration> {
         let category = record.shown_text("category");
         let category = category.and_then(|code| documents.category(&code));
-        let code = level.or(category.map(|category| category.level.as_str()))?;
-        let level = documents.level(code)?;
+        let code = level.or(category.map(|category| category.level.as_str()));
+        let Some(level) = code.and_then(|code| documents.level(code)) else {
+            return self.of_state;
+        };
         match self.kind {
             ClockKind::Acknowledge => level.acknowledge,
             ClockKind::Dispatch => level.dispatch.or(level.first_action),
@@ -205,7 +221,7 @@ impl Run {
                 of_category.or(level.dispose).or(level.close)
             }
             ClockKind::Verify => Some(documents.verify()),
-            _ => None,
+            _ => self.of_state,
         }
     }
 
@@ -225,6 +241,14 @@ impl Run {
         }
         Some(allowance)
     }
+}
+
+/// When something must be done that has a day of its own: what the last step said, or the record itself.
+fn due_end_ms(record: &RecordState) -> Option<i64> {
+    let said = record
+        .last_step()
+        .and_then(|step| step.fields.value("until_ms"));
+    said.or_else(|| serde_json::from_str(record.shown("due_at_ms")?.get()).ok())
 }
 
 #[cfg(test)]

@@ -2,5 +2,6 @@
 //! calendar whenever they are asked for, and never stored.
 
 mod clock;
+pub mod duplicates;
 
 pub use clock::{CaseClock, Stage};

@@ -9,6 +9,7 @@ use crate::ids::PersonId;
 use crate::merge::{RecordState, Stamp};
 use crate::payload::Payload;
 use crate::verdict::{Problem, ProblemCode};
+use crate::work::{inspection, mediation};
 
 const KNOWN: &[&str] = &[
     "proof",
@@ -32,6 +33,10 @@ const KNOWN: &[&str] = &[
     "reviewer_is_not_claimant",
     "not_the_earlier_reviewer",
     "own_claim",
+    "signed_by_all",
+    "after_30_days",
+    "has_open_faults",
+    "no_open_faults",
 ];
 
 /// Whether a table may name this guard.
@@ -159,6 +164,18 @@ impl Attempted<'_> {
             "reviewer_is_not_claimant" => self.is_reporter().then(not_allowed),
             "not_the_earlier_reviewer" => {
                 self.did_one_of(&["REFUSED", "GRANTED"]).then(not_allowed)
+            }
+            "signed_by_all" => (!mediation::is_signed_by_all(self.record)).then(not_allowed),
+            "after_30_days" => {
+                let entered = self.entered_state();
+                self.is_within(guard, entered).then(not_allowed)
+            }
+            "has_open_faults" => inspection::open_faults(self.record)
+                .is_empty()
+                .then(not_allowed),
+            "no_open_faults" => {
+                let open = inspection::open_faults(self.record);
+                (!open.is_empty()).then(not_allowed)
             }
             "own_claim" => (!self.is_reporter()).then(not_allowed),
             _ => None,

@@ -2,22 +2,41 @@
 //! never code.
 
 mod category;
+mod checklist;
 mod fault;
 mod manifest;
 pub mod model;
+mod notice;
+mod patrol;
 mod role;
+mod routing;
+mod rules;
+mod time_of_day;
 mod workflow;
 
 pub use category::{Category, Level, Proof};
+pub use checklist::{Checklist, ChecklistFor, ChecklistItem, Choice};
 pub use fault::Fault;
 pub use manifest::{Manifest, ManifestVersion};
+pub use notice::{
+    Addressee, DutyRoster, Leave, LevelOne, Near, NoticeRule, NoticeRules, Quiet, Shift,
+};
+pub use patrol::{
+    Crew, DoubtLimits, KeyPeriod, MissedReason, PatrolPlan, PatrolPoint, PatrolRoute, PatrolRoutes,
+    PatrolTeam, PointPlace, Slot, SlotWhen, TrackRule,
+};
 pub use role::{Reads, Role};
+pub use routing::{NodeKind, Routing, RoutingNode};
+pub use rules::{AlertKind, AlertRule, Every, Indicator, TaskRule, TaskWhen};
+pub use time_of_day::{LocalMoment, TimeOfDay};
 pub use workflow::{ClockKind, Escalation, Guard, State, Transition, Workflow};
 
 use crate::calendar::{Calendar, Duration, Zone};
 use crate::kinds::Kind;
 use category::CategoriesFile;
+use checklist::ChecklistsFile;
 use role::RolesFile;
+use rules::{AlertRulesFile, IndicatorsFile, TaskRulesFile};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -41,6 +60,15 @@ pub struct Documents {
     verify: Duration,
     calendar: Calendar,
     zone: Zone,
+    checklists: Vec<Checklist>,
+    routing: Routing,
+    patrol_plan: PatrolPlan,
+    patrol_routes: PatrolRoutes,
+    task_rules: Vec<TaskRule>,
+    alert_rules: Vec<AlertRule>,
+    indicators: Vec<Indicator>,
+    notice_rules: NoticeRules,
+    duty_roster: DutyRoster,
 }
 
 /// The default documents as they ship, name and text.
@@ -65,16 +93,68 @@ pub const DEFAULTS: &[(&str, &str)] = &[
         "claim_workflow",
         include_str!("../../documents/claim_workflow.json"),
     ),
+    (
+        "mediation_workflow",
+        include_str!("../../documents/mediation_workflow.json"),
+    ),
+    (
+        "inspection_workflow",
+        include_str!("../../documents/inspection_workflow.json"),
+    ),
+    (
+        "alert_workflow",
+        include_str!("../../documents/alert_workflow.json"),
+    ),
     ("roles", include_str!("../../documents/roles.json")),
     ("calendar", include_str!("../../documents/calendar.json")),
+    (
+        "checklists",
+        include_str!("../../documents/checklists.json"),
+    ),
+    ("routing", include_str!("../../documents/routing.json")),
+    (
+        "patrol_plan",
+        include_str!("../../documents/patrol_plan.json"),
+    ),
+    (
+        "patrol_routes",
+        include_str!("../../documents/patrol_routes.json"),
+    ),
+    (
+        "task_rules",
+        include_str!("../../documents/task_rules.json"),
+    ),
+    (
+        "alert_rules",
+        include_str!("../../documents/alert_rules.json"),
+    ),
+    (
+        "indicators",
+        include_str!("../../documents/indicators.json"),
+    ),
+    (
+        "notice_rules",
+        include_str!("../../documents/notice_rules.json"),
+    ),
+    (
+        "duty_roster",
+        include_str!("../../documents/duty_roster.json"),
+    ),
+    (
+        "points_rules",
+        include_str!("../../documents/points_rules.json"),
+    ),
 ];
 
 /// The transition tables, and the kind that each must be for.
-const WORKFLOWS: [(&str, Kind); 4] = [
+const WORKFLOWS: [(&str, Kind); 7] = [
     ("case_workflow", Kind::Report),
     ("patrol_workflow", Kind::Patrol),
     ("task_workflow", Kind::Task),
     ("claim_workflow", Kind::Claim),
+    ("mediation_workflow", Kind::Mediation),
+    ("inspection_workflow", Kind::Inspection),
+    ("alert_workflow", Kind::Alert),
 ];
 
 /// Minutes that Asia/Shanghai lies east of UTC.
@@ -114,7 +194,29 @@ impl Documents {
         let roles = read_one::<RolesFile>(&texts, "roles", &mut faults);
         let categories = read_one::<CategoriesFile>(&texts, "categories", &mut faults);
         let calendar = read_one::<Calendar>(&texts, "calendar", &mut faults);
+        let checklists = read_one::<ChecklistsFile>(&texts, "checklists", &mut faults);
+        let routing = read_one::<Routing>(&texts, "routing", &mut faults);
+        let patrol_plan = read_one::<PatrolPlan>(&texts, "patrol_plan", &mut faults);
+        let patrol_routes = read_one::<PatrolRoutes>(&texts, "patrol_routes", &mut faults);
+        let task_rules = read_one::<TaskRulesFile>(&texts, "task_rules", &mut faults);
+        let alert_rules = read_one::<AlertRulesFile>(&texts, "alert_rules", &mut faults);
+        let indicators = read_one::<IndicatorsFile>(&texts, "indicators", &mut faults);
+        let notice_rules = read_one::<NoticeRules>(&texts, "notice_rules", &mut faults);
+        let duty_roster = read_one::<DutyRoster>(&texts, "duty_roster", &mut faults);
         let (Some(roles), Some(categories), Some(calendar)) = (roles, categories, calendar) else {
+            return Err(faults);
+        };
+        let (Some(checklists), Some(routing), Some(patrol_plan), Some(patrol_routes)) =
+            (checklists, routing, patrol_plan, patrol_routes)
+        else {
+            return Err(faults);
+        };
+        let (Some(task_rules), Some(alert_rules), Some(indicators)) =
+            (task_rules, alert_rules, indicators)
+        else {
+            return Err(faults);
+        };
+        let (Some(notice_rules), Some(duty_roster)) = (notice_rules, duty_roster) else {
             return Err(faults);
         };
         let by_code = |code: &str| code.to_owned();
@@ -138,6 +240,15 @@ impl Documents {
             verify: categories.verify,
             calendar,
             zone,
+            checklists: checklists.checklists,
+            routing,
+            patrol_plan,
+            patrol_routes,
+            task_rules: task_rules.rules,
+            alert_rules: alert_rules.rules,
+            indicators: indicators.indicators,
+            notice_rules,
+            duty_roster,
         };
         if faults.is_empty() {
             Ok(documents)
@@ -189,6 +300,56 @@ impl Documents {
     /// The working calendar.
     pub fn calendar(&self) -> &Calendar {
         &self.calendar
+    }
+
+    /// A checklist by its code.
+    pub fn checklist(&self, code: &str) -> Option<&Checklist> {
+        self.checklists.iter().find(|list| list.code == code)
+    }
+
+    /// All checklists.
+    pub fn checklists(&self) -> &[Checklist] {
+        &self.checklists
+    }
+
+    /// The routing tree.
+    pub fn routing(&self) -> &Routing {
+        &self.routing
+    }
+
+    /// When patrols walk.
+    pub fn patrol_plan(&self) -> &PatrolPlan {
+        &self.patrol_plan
+    }
+
+    /// Teams, routes and points.
+    pub fn patrol_routes(&self) -> &PatrolRoutes {
+        &self.patrol_routes
+    }
+
+    /// The rules by which tasks come about.
+    pub fn task_rules(&self) -> &[TaskRule] {
+        &self.task_rules
+    }
+
+    /// The rules that raise alerts.
+    pub fn alert_rules(&self) -> &[AlertRule] {
+        &self.alert_rules
+    }
+
+    /// The figures of a month.
+    pub fn indicators(&self) -> &[Indicator] {
+        &self.indicators
+    }
+
+    /// The rules of notices.
+    pub fn notice_rules(&self) -> &NoticeRules {
+        &self.notice_rules
+    }
+
+    /// Who is on duty.
+    pub fn duty_roster(&self) -> &DutyRoster {
+        &self.duty_roster
     }
 
     /// The district's zone, in which the calendar's days and hours are reckoned.

@@ -25,6 +25,8 @@ pub enum ClockKind {
     Window,
     /// Until a claim is reviewed.
     Review,
+    /// Until somebody has looked whether it held.
+    FollowUp,
     /// It stands still.
     Paused,
     /// It stands still, and figures count it apart.
@@ -46,6 +48,7 @@ impl ClockKind {
             Self::Due => "due",
             Self::Window => "window",
             Self::Review => "review",
+            Self::FollowUp => "follow_up",
             Self::Paused => "paused",
             Self::PausedApart => "paused_apart",
             Self::None => "none",
@@ -69,6 +72,9 @@ pub struct State {
     /// The clock that runs in it.
     #[serde(default)]
     pub clock: ClockKind,
+    /// How long the clock may run, where neither level nor category says so.
+    #[serde(default)]
+    pub allowed: Option<Duration>,
     /// Whether nothing follows.
     #[serde(default, rename = "final")]
     pub is_final: bool,

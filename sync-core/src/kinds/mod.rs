@@ -2,11 +2,18 @@
 //!
 //! This is data. Validation, admission and the fold read the tables below and know no kind by name.
 
+pub mod alert;
 pub mod attachment;
 pub mod claim;
+pub mod household;
+pub mod inspection;
+pub mod mediation;
+pub mod notice;
 pub mod patrol;
+pub mod place;
 pub mod report;
 pub mod task;
+pub mod training;
 pub mod visit;
 
 use serde::{Deserialize, Serialize};
@@ -28,20 +35,38 @@ pub enum Kind {
     Task = 4,
     /// A claim for points.
     Claim = 5,
+    /// A mediation between parties.
+    Mediation = 6,
+    /// An inspection by a checklist.
+    Inspection = 7,
+    /// A place that is looked after.
+    Place = 8,
+    /// A household that agreed to be visited.
+    Household = 9,
+    /// A training session.
+    Training = 10,
     /// A notice.
     Notice = 11,
+    /// An alert that a rule raised.
+    Alert = 12,
 }
 
 impl Kind {
     /// All that records can be of.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 13] = [
         Self::Unknown,
         Self::Report,
         Self::Visit,
         Self::Patrol,
         Self::Task,
         Self::Claim,
+        Self::Mediation,
+        Self::Inspection,
+        Self::Place,
+        Self::Household,
+        Self::Training,
         Self::Notice,
+        Self::Alert,
     ];
 
     /// From its code; `None` for a kind of a later version.
@@ -58,7 +83,13 @@ impl Kind {
             Self::Patrol => "patrol",
             Self::Task => "task",
             Self::Claim => "claim",
+            Self::Mediation => "mediation",
+            Self::Inspection => "inspection",
+            Self::Place => "place",
+            Self::Household => "household",
+            Self::Training => "training",
             Self::Notice => "notice",
+            Self::Alert => "alert",
         }
     }
 
@@ -111,6 +142,8 @@ pub enum Form {
     Digest,
     /// At most [`crate::limits::LIST_MAX`] of these.
     List(&'static Form),
+    /// An object with these fields; others are kept, as at the top of a payload.
+    Object(&'static [Field]),
 }
 
 /// One field of an intent's payload.
@@ -160,7 +193,7 @@ pub struct Intent {
 }
 
 /// The version of the tables. Grows with each intent that is added, and with each payload that grows.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// How far a program knows the tables: all of this version by default; less, to stand for an older program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -204,6 +237,13 @@ pub fn all() -> impl Iterator<Item = &'static Intent> {
         task::INTENTS,
         claim::INTENTS,
         attachment::INTENTS,
+        mediation::INTENTS,
+        inspection::INTENTS,
+        place::INTENTS,
+        household::INTENTS,
+        training::INTENTS,
+        notice::INTENTS,
+        alert::INTENTS,
     ]
     .into_iter()
     .flatten()

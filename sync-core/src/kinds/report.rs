@@ -22,6 +22,9 @@ const CREATE: &[Field] = &[
     optional("facility_number", Form::Text(40)),
     optional("self_handled", Form::Flag),
     optional("photos", PHOTOS),
+    optional("found_in", Form::Record),
+    optional("found_item", Form::Code),
+    optional("same_as", Form::Record),
 ];
 
 /// What an amendment may write: all that creation may.
@@ -39,6 +42,9 @@ const AMEND: &[Field] = &[
     CREATE[10],
     CREATE[11],
     CREATE[12],
+    CREATE[13],
+    CREATE[14],
+    CREATE[15],
 ];
 
 /// The intents of a report.
@@ -46,16 +52,16 @@ pub const INTENTS: &[Intent] = &[
     Intent {
         name: "report.create",
         kind: Some(Kind::Report),
-        schema: 1,
-        since: &[1],
+        schema: 2,
+        since: &[1, 2],
         shape: Shape::Create(Some("SUBMITTED")),
         fields: CREATE,
     },
     Intent {
         name: "report.amend",
         kind: Some(Kind::Report),
-        schema: 1,
-        since: &[1],
+        schema: 2,
+        since: &[1, 2],
         shape: Shape::Amend,
         fields: AMEND,
     },

@@ -183,7 +183,25 @@ fn wrong(form: &Form, value: &Value, path: &str) -> Vec<Problem> {
                 .flat_map(|(index, value)| wrong(inner, value, &format!("{path}.{index}")))
                 .collect(),
         },
+        Form::Object(parts) => wrong_object(parts, value, path),
     }
+}
+
+/// An object has its parts, each of its form; others are kept.
+fn wrong_object(parts: &[(String, bool, Form)], value: &Value, path: &str) -> Vec<Problem> {
+    let Some(map) = value.as_object() else {
+        return vec![("wrong_type".to_owned(), path.to_owned())];
+    };
+    let mut found = Vec::new();
+    for (name, is_needed, form) in parts {
+        let inner = format!("{path}.{name}");
+        match map.get(name) {
+            None if *is_needed => found.push(("required".to_owned(), inner)),
+            None => {}
+            Some(value) => found.extend(wrong(form, value, &inner)),
+        }
+    }
+    found
 }
 
 /// A place is `{"latitude_e7", "longitude_e7", "accuracy_m"}`; the accuracy may be missing.

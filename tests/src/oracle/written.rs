@@ -48,6 +48,8 @@ pub enum Form {
     Digest,
     /// A list of these.
     List(Box<Form>),
+    /// An object with these parts: name, whether it must be there, form.
+    Object(Vec<(String, bool, Form)>),
 }
 
 /// A field of an intent.
@@ -179,6 +181,21 @@ fn read_form(text: &str) -> Form {
     };
     if let Some(inner) = text.strip_prefix("list of: ") {
         return Form::List(Box::new(read_form(inner)));
+    }
+    if let Some(inner) = text
+        .strip_prefix("{ ")
+        .and_then(|text| text.strip_suffix(" }"))
+    {
+        let part = |part: &str| {
+            let (name, form) = part.split_once(": ").expect("BUG: a part has a form");
+            let is_needed = !name.ends_with('?');
+            (
+                name.trim_end_matches('?').to_owned(),
+                is_needed,
+                read_form(form),
+            )
+        };
+        return Form::Object(inner.split("; ").map(part).collect());
     }
     match text {
         "`true` or `false`" => Form::Flag,

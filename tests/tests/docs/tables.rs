@@ -206,6 +206,13 @@ fn form_name(form: Form) -> String {
         Form::Unit => "a unit's number".into(),
         Form::Digest => "SHA-256, 64 lower-case hexadecimal digits".into(),
         Form::List(inner) => format!("list of: {}", form_name(*inner)),
+        Form::Object(fields) => {
+            let parts = fields.iter().map(|field| {
+                let needed = if field.required { "" } else { "?" };
+                format!("{}{needed}: {}", field.name, form_name(field.form))
+            });
+            format!("{{ {} }}", parts.collect::<Vec<_>>().join("; "))
+        }
     }
 }
 

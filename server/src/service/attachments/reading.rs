@@ -19,9 +19,16 @@ use crate::service::ServiceError;
 use crate::store::StoreError;
 use crate::store::sqlite::attachments::AttachmentRow;
 
-/// The fields of the known intents that name attachments.
+/// The fields of the known intents that name attachments, also within objects and lists of them.
 fn naming_fields() -> BTreeSet<&'static str> {
-    let names = |form: &Form| matches!(form, Form::Digest | Form::List(Form::Digest));
+    fn names(form: &Form) -> bool {
+        match form {
+            Form::Digest => true,
+            Form::List(inner) => names(inner),
+            Form::Object(fields) => fields.iter().any(|field| names(&field.form)),
+            _ => false,
+        }
+    }
     kinds::all()
         .flat_map(|intent| intent.fields)
         .filter(|field| names(&field.form))

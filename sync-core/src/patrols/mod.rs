@@ -1,0 +1,12 @@
+//! Patrol rounds: who was there, which points were visited, what is doubtful, and which rounds of the plan were walked.
+//! All of it is read from records and documents whenever it is asked for; nothing here refuses anything.
+
+pub mod codes;
+pub mod coverage;
+pub mod doubts;
+mod round;
+
+pub use round::{CheckIn, Completion, Member, Round};
+
+#[cfg(test)]
+mod tests;
