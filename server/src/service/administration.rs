@@ -357,7 +357,7 @@ async fn list_replicas(district: &Arc<District>) -> Result<Value, ServiceError> 
                 let row = read.find_replica(replica.no)?;
                 rows.push(json!({
                     "no": replica.no, "replica": replica.replica, "person": replica.person,
-                    "revoked_ms": replica.revoked_ms,
+                    "revoked_ms": replica.revoked_ms, "office": replica.office,
                     "last_seen_ms": row.as_ref().map(|row| row.last_seen_ms),
                     "received": row.as_ref().map(|row| row.mark),
                     "unsent": row.as_ref().map(|row| row.unsent),

@@ -70,6 +70,17 @@ fn code_hash(purpose: &str, code: &str) -> Hash {
     ])
 }
 
+/// Where a replica comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A phone that enrols with a code.
+    New,
+    /// A phone that goes on under a new name after a fork: whose name it had, and up to which change.
+    Continues(ReplicaNo, u64),
+    /// The server's own, for a person who acts online.
+    Office,
+}
+
 impl Gridwork {
     /// Makes a one-time enrolment code of eight digits for a person; any earlier one stays good until its time is over.
     ///
@@ -179,7 +190,7 @@ impl Gridwork {
         let code = self.redeem(ENROL, &request.code, replica)?;
         let district = Arc::clone(self.district(Some(&code.district))?);
         let no = self
-            .add_replica(&district, replica, key, code.person, None)
+            .add_replica(&district, replica, key, code.person, Origin::New)
             .await?;
         self.enrolment_answer(&district, replica, no, code.person)
             .await
@@ -223,21 +234,31 @@ impl Gridwork {
             });
         }
         let no = self
-            .add_replica(&district, new, key, old.person, Some((old.no, common.0)))
+            .add_replica(
+                &district,
+                new,
+                key,
+                old.person,
+                Origin::Continues(old.no, common.0),
+            )
             .await?;
         self.enrolment_answer(&district, new, no, old.person).await
     }
 
     /// Adds a replica to the directory. The same one again, whose answer was lost, gets the same number. One that
     /// continues a revoked one is revoked from the start: it may still hand in its work, and nothing goes down.
-    async fn add_replica(
+    pub(super) async fn add_replica(
         &self,
         district: &District,
         id: ReplicaId,
         key: VerifyingKey,
         person: PersonId,
-        continues: Option<(ReplicaNo, u64)>,
+        origin: Origin,
     ) -> Result<ReplicaNo, ServiceError> {
+        let continues = match origin {
+            Origin::Continues(old, seq) => Some((old, seq)),
+            Origin::New | Origin::Office => None,
+        };
         let no = district
             .writer()
             .run(move |log, now_ms| {
@@ -261,6 +282,7 @@ impl Gridwork {
                     continues,
                     branch: continued.map(|old| branch_bounds(&old, now_ms)),
                     revoked_ms,
+                    office: origin == Origin::Office,
                 };
                 log.change_directory(DirectoryChange::Replica(replica), now_ms)?;
                 Ok(Some(no))
@@ -456,7 +478,8 @@ async fn add_administrator(
                         && log.write().find_person_name(person)?.as_ref() == Some(&name)
                     {
                         let mut replicas = directory.replicas();
-                        let has_enrolled = replicas.any(|replica| replica.person == person);
+                        let has_enrolled =
+                            replicas.any(|replica| replica.person == person && !replica.office);
                         return Ok((!has_enrolled).then_some(person));
                     }
                 }

@@ -1,5 +1,6 @@
 //! SQLite: one file a district for all that decides, one control file for what no decision needs.
 
+mod asked;
 pub mod attachments;
 mod audit;
 pub mod control;
@@ -13,6 +14,7 @@ mod record;
 mod replica;
 mod schema;
 
+pub use asked::AskedRow;
 pub use audit::{TABLES, WaitingRow};
 pub use district::{Bucket, DistrictFacts, DistrictRead, DistrictWrite, Group};
 pub use entry::{EntryRow, NewEntry, SealedRow};
