@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
+use sync_core::cases::SYSTEM_ROLE;
 use sync_core::change::Hash;
 use sync_core::directory::{Directory, DirectoryChange, Unit};
 use sync_core::entry::RulingKind;
@@ -326,6 +327,9 @@ async fn end_role(
     unit: UnitId,
 ) -> Result<Value, ServiceError> {
     let state = district.state();
+    if role == SYSTEM_ROLE {
+        return Err(ServiceError::Forbidden);
+    }
     let holds = state
         .directory
         .grants(person)

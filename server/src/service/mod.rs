@@ -34,6 +34,7 @@ mod release;
 pub mod rulings;
 mod search_text;
 pub mod snapshots;
+pub mod steward;
 #[cfg(test)]
 mod testing;
 pub mod verify;

@@ -1,8 +1,9 @@
 //! Changes made online, inside one writer step: linked to the end of the replica's chain as it stands there, prepared and
 //! reconciled like a phone's.
 
-use super::{Acted, OfficeDraft};
+use super::{Acted, Hand, OfficeDraft};
 use crate::service::ServiceError;
+use crate::service::context::BatchEvidence;
 use crate::service::district::District;
 use crate::service::gridwork::Gridwork;
 use crate::service::log_writer::LogWriter;
@@ -16,7 +17,7 @@ use sync_core::decide::prepare;
 use sync_core::directory::Replica;
 use sync_core::ids::{DocumentsVersion, LogPlace, PersonId, ReplicaId, Seq};
 use sync_core::time::Evidence;
-use sync_core::verdict::Problem;
+use sync_core::verdict::{Answer, Problem};
 use sync_core::wire::{Cursor, Receipt, SyncRequest};
 
 /// What the list of replicas shows as their app.
@@ -29,6 +30,17 @@ impl Gridwork {
     /// # Errors
     /// No such person, a change that is not valid, an id that was used for something else, storage's own.
     pub async fn act(
+        &self,
+        district: &Arc<District>,
+        person: PersonId,
+        drafts: Vec<OfficeDraft>,
+    ) -> Result<Vec<Acted>, ServiceError> {
+        self.hand().act(district, person, drafts).await
+    }
+}
+
+impl Hand {
+    pub(in crate::service) async fn act(
         &self,
         district: &Arc<District>,
         person: PersonId,
@@ -246,6 +258,47 @@ impl LogWriter<'_> {
             last_head: Vec::new(),
             documents_held: None,
         }
+    }
+
+    /// The answer that a change would get now, without making it.
+    ///
+    /// # Errors
+    /// Storage's own.
+    pub(in crate::service) fn forecast(
+        &self,
+        replica: ReplicaId,
+        draft: &OfficeDraft,
+        now_ms: i64,
+    ) -> Result<Result<Answer, ServiceError>, StoreError> {
+        let directory = self.directory();
+        let Some(replica) = directory.replica_by_id(replica) else {
+            return Ok(Err(ServiceError::ReplicaUnknown));
+        };
+        let row = (self.write().find_replica(replica.no)?)
+            .unwrap_or_else(|| ReplicaRow::new(replica.no, now_ms));
+        let batch = match self.link(replica, &row, &[draft], now_ms) {
+            Ok(batch) => batch,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let contacts = [Contact {
+            head: row.mark,
+            received_ms: now_ms,
+        }];
+        let evidence = BatchEvidence {
+            sent_at: batch.request.sent_at,
+            contacts: &contacts,
+            received_ms: now_ms,
+        };
+        let record = self.write().find_record(draft.draft.record)?;
+        let state = record.map(|row| self.view().load_state(&row)).transpose()?;
+        let decision = self.view().decide(
+            &batch.changes[0],
+            replica,
+            state.flatten().as_ref(),
+            &evidence,
+            None,
+        )?;
+        Ok(Ok(decision.answer))
     }
 
     fn note_acted(

@@ -3,13 +3,18 @@
 
 mod author;
 mod changes;
+pub(in crate::service) mod inbox;
 mod replicas;
 #[cfg(test)]
 mod tests;
 
 use super::{Answer, Caller};
+use crate::clock::Clock;
+use crate::ids::Entropy;
 use crate::language::Language;
+use crate::store::sqlite::control::Control;
 use api_schema::change::{ChangeAnswer, ChangeRequest};
+use std::sync::{Arc, Mutex};
 use sync_core::change::Hash;
 use sync_core::ids::{Pos, RecordId, ReplicaId, Seq};
 use sync_core::replica::Draft;
@@ -24,6 +29,28 @@ pub trait Office {
         request: ChangeRequest,
         language: Language,
     ) -> Answer<'_, ChangeAnswer>;
+}
+
+/// What acting online needs besides the district: the keys of the server's own replicas, the clock and randomness.
+#[derive(Clone)]
+pub struct Hand {
+    control: Arc<Mutex<Control>>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+}
+
+impl Hand {
+    pub(super) fn new(
+        control: Arc<Mutex<Control>>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        Self {
+            control,
+            clock,
+            entropy,
+        }
+    }
 }
 
 /// A change that somebody is about to make online.

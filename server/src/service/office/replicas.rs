@@ -4,22 +4,23 @@
 //! chain of an old one may have gone on after the copy, and must not go on twice. A control file without the seed, or one
 //! that was put back, has the same end.
 
+use super::Hand;
 use crate::ids::new_uuid;
 use crate::service::ServiceError;
 use crate::service::district::District;
-use crate::service::enrolment::Origin;
-use crate::service::gridwork::Gridwork;
+use crate::service::enrolment::{Origin, add_replica};
 use crate::store::sqlite::control::OfficeReplica;
+use std::sync::PoisonError;
 use sync_core::change::SigningKey;
 use sync_core::directory::Directory;
 use sync_core::ids::{PersonId, ReplicaId};
 
-impl Gridwork {
+impl Hand {
     /// The replica by which a person acts online, in the directory.
     ///
     /// # Errors
     /// That there is no such person; storage's own.
-    pub(super) async fn office_replica(
+    pub(in crate::service) async fn office_replica(
         &self,
         district: &District,
         person: PersonId,
@@ -31,8 +32,7 @@ impl Gridwork {
         let found = self.find_or_store(district, &state.directory, person)?;
         if state.directory.replica_by_id(found.replica).is_none() {
             let key = SigningKey::from_seed(&found.seed).verifying_key();
-            self.add_replica(district, found.replica, key, person, Origin::Office)
-                .await?;
+            add_replica(district, found.replica, key, person, Origin::Office).await?;
         }
         Ok(found.replica)
     }
@@ -46,7 +46,8 @@ impl Gridwork {
         person: PersonId,
     ) -> Result<OfficeReplica, ServiceError> {
         let epoch = district.state().facts.epoch().0;
-        let control = self.lock_control();
+        let control = self.control.lock();
+        let control = control.unwrap_or_else(PoisonError::into_inner);
         let stored = control.list_office_replicas(district.code(), person, epoch)?;
         let good = stored
             .into_iter()

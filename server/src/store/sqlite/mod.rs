@@ -7,6 +7,7 @@ pub mod control;
 mod district;
 mod entry;
 mod held;
+pub mod inbox;
 pub mod index;
 mod index_query;
 mod people;
