@@ -1,6 +1,7 @@
 //! The endpoint table: one row an endpoint; router, OpenAPI document and tests are made from it.
 
 mod attachments;
+mod office;
 mod table;
 
 use std::borrow::Cow;
@@ -15,6 +16,9 @@ pub use table::ENDPOINTS;
 pub const SYNC_BODY_BYTES_MAX: usize = 2 << 20;
 /// The most bytes of a JSON request, after decompression: the largest is a few hundred bytes of keys and names.
 pub const JSON_BODY_BYTES_MAX: usize = 16 << 10;
+
+/// The most bytes of a change made online: an open part and a sealed one, and what is around them.
+pub const CHANGE_BODY_BYTES_MAX: usize = 136 << 10;
 
 /// The most bytes of an attachment, as the intent `attachment.add` has it.
 pub const ATTACHMENT_BYTES_MAX: usize = 104_857_600;

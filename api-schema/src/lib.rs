@@ -1,6 +1,7 @@
 //! What crosses the wire: request and response types, the endpoint table, the problem registry, OpenAPI. It decides nothing.
 
 pub mod attachment;
+pub mod change;
 pub mod directory;
 pub mod endpoints;
 pub mod enrolment;

@@ -42,6 +42,7 @@ problems! {
     EncodingNotAcceptable "encoding_not_acceptable" 406 "客户端不接受可提供的压缩格式" "The client accepts none of the compressions on offer" None;
     BodyTimeout "body_timeout" 408 "请求内容传输超时" "The request body came too slowly" None;
     Conflict "conflict" 409 "与当前状态冲突" "This conflicts with the present state" None;
+    ChangeIdReused "change_id_reused" 409 "该请求编号已用于其他内容" "This id was used for another request" None;
     UploadOffsetDiffers "upload_offset_differs" 409 "上传位置不符，请先查询" "The upload stands elsewhere; ask first" None;
     TusVersionUnsupported "tus_version_unsupported" 412 "不支持此上传协议版本" "This version of tus is not spoken" None;
     LimitExceeded "limit_exceeded" 413 "超出限制" "A limit was exceeded" None;

@@ -209,7 +209,7 @@ pub struct TimelineEntry {
 }
 
 /// Why a change was not simply accepted.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChangeProblem {
     /// A stable code.
     pub code: String,

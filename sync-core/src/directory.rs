@@ -65,6 +65,9 @@ pub struct Replica {
     /// When it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_ms: Option<i64>,
+    /// Whether it is the server's own, by which the person acts online: no phone, never out of contact.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub office: bool,
 }
 
 /// The contacts of a replica as they were when another one continued it after a fork. What that one repeats was made

@@ -129,6 +129,7 @@ impl SmallLog {
                 continues: None,
                 branch: None,
                 revoked_ms: None,
+                office: false,
             });
             grants.into_iter().chain([replica])
         });

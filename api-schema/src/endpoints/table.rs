@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Answer, Auth, Content, Endpoint, JSON_BODY_BYTES_MAX, Method, SYNC_BODY_BYTES_MAX, SchemaName,
-    attachments,
+    attachments, office,
 };
 use crate::directory::Directory;
 use crate::enrolment::{EnrolmentAnswer, EnrolmentRequest};
@@ -147,6 +147,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
         answers: &[json(200, RecordDetail::name, "The record.")],
         own_problems: &[ProblemCode::NotFound],
     },
+    office::MAKE_CHANGE,
     attachments::WHOLE,
     attachments::THUMBNAIL,
     attachments::OPTIONS,
@@ -258,7 +259,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     },
 ];
 
-const fn json(status: u16, schema: SchemaName, description: &'static str) -> Answer {
+pub(super) const fn json(status: u16, schema: SchemaName, description: &'static str) -> Answer {
     Answer {
         status,
         content: Content::Json(schema),

@@ -3,6 +3,7 @@
 mod attachments;
 pub mod bearer;
 pub mod body;
+mod changes;
 mod directory;
 mod enrolments;
 mod events;

@@ -101,6 +101,7 @@ impl From<ServiceError> for HttpProblem {
     fn from(error: ServiceError) -> Self {
         let code = match error {
             ServiceError::NotFound => ProblemCode::NotFound,
+            ServiceError::ChangeIdReused => ProblemCode::ChangeIdReused,
             ServiceError::Forbidden => ProblemCode::Forbidden,
             ServiceError::Revoked => ProblemCode::Revoked,
             ServiceError::CodeRefused => ProblemCode::CodeRefused,

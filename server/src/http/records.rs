@@ -5,12 +5,11 @@ use api_schema::record::{RecordDetail, RecordPage, RecordQuery};
 use api_schema::shapes::parse_canonical_uuid;
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::header::ACCEPT_LANGUAGE;
 use axum::http::{HeaderMap, Uri};
 
 use super::App;
+use super::changes::language_of;
 use super::problem::HttpProblem;
-use crate::language::Language;
 use crate::service::Caller;
 
 pub(super) async fn list_records(
@@ -31,10 +30,7 @@ pub(super) async fn get_record(
     // An id in another spelling names nothing, like any id that nobody has.
     let record =
         parse_canonical_uuid(&record).ok_or_else(|| HttpProblem::new(ProblemCode::NotFound))?;
-    let accept_language = headers
-        .get(ACCEPT_LANGUAGE)
-        .and_then(|value| value.to_str().ok());
-    let language = accept_language.map_or_else(Language::default, Language::preferred);
+    let language = language_of(&headers);
     Ok(Json(
         app.backend.get_record(caller, record, language).await?,
     ))

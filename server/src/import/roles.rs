@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use sync_core::cases::SYSTEM_ROLE;
 
 /// Why a roles document cannot serve an import.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +50,9 @@ impl RoleCatalogue {
             code_by_name: BTreeMap::new(),
             chinese_name_by_code: BTreeMap::new(),
         };
-        for Role { code, name } in document.roles {
+        let grantable = document.roles.into_iter();
+        // That one the server has alone.
+        for Role { code, name } in grantable.filter(|role| role.code != SYSTEM_ROLE) {
             for word in [&code, &name.zh, &name.en] {
                 let earlier = catalogue.code_by_name.insert(fold_case(word), code.clone());
                 if earlier.is_some_and(|earlier| earlier != code) {

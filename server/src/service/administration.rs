@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
+use sync_core::cases::SYSTEM_ROLE;
 use sync_core::change::Hash;
 use sync_core::directory::{Directory, DirectoryChange, Unit};
 use sync_core::entry::RulingKind;
@@ -326,6 +327,9 @@ async fn end_role(
     unit: UnitId,
 ) -> Result<Value, ServiceError> {
     let state = district.state();
+    if role == SYSTEM_ROLE {
+        return Err(ServiceError::Forbidden);
+    }
     let holds = state
         .directory
         .grants(person)
@@ -357,7 +361,7 @@ async fn list_replicas(district: &Arc<District>) -> Result<Value, ServiceError> 
                 let row = read.find_replica(replica.no)?;
                 rows.push(json!({
                     "no": replica.no, "replica": replica.replica, "person": replica.person,
-                    "revoked_ms": replica.revoked_ms,
+                    "revoked_ms": replica.revoked_ms, "office": replica.office,
                     "last_seen_ms": row.as_ref().map(|row| row.last_seen_ms),
                     "received": row.as_ref().map(|row| row.mark),
                     "unsent": row.as_ref().map(|row| row.unsent),

@@ -4,10 +4,10 @@ use super::ServiceError;
 use super::attachments::{AttachmentLimits, AttachmentService};
 use super::district::District;
 use super::gridwork::Gridwork;
+use super::office::Hand;
 use super::projection::Projection;
 use super::snapshots::Snapshots;
-use crate::clock::Clock;
-use crate::ids::Entropy;
+use super::steward::{Rounds, Steward};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,8 +16,10 @@ use sync_core::ids::DistrictId;
 /// What runs beside one district.
 #[derive(Debug)]
 pub struct Background {
+    /// What the server does by itself; ends first, since it works with the others.
+    pub rounds: Rounds,
     /// Lists and search.
-    pub projection: Projection,
+    pub projection: Arc<Projection>,
     /// Prepared files for first syncs.
     pub snapshots: Snapshots,
     /// Attachments.
@@ -32,14 +34,17 @@ impl Background {
     pub fn start(
         data: &Path,
         districts: &BTreeMap<DistrictId, Arc<District>>,
-        clock: &Arc<dyn Clock>,
-        entropy: &Arc<dyn Entropy>,
+        hand: &Hand,
         attachments: AttachmentLimits,
     ) -> Result<BTreeMap<DistrictId, Arc<Self>>, ServiceError> {
         let mut started = BTreeMap::new();
         for (id, district) in districts {
+            let projection = Arc::new(Projection::start(Arc::clone(district))?);
+            let (clock, entropy) = (&hand.clock, &hand.entropy);
+            let steward = Steward::new(hand.clone(), Some(Arc::clone(&projection)));
             let background = Self {
-                projection: Projection::start(Arc::clone(district))?,
+                rounds: Rounds::start(steward, Arc::clone(district))?,
+                projection,
                 snapshots: Snapshots::start(data, Arc::clone(district), Arc::clone(clock))?,
                 attachments: AttachmentService::start(
                     data,

@@ -228,7 +228,11 @@ fn last_ruling(view: &LogView<'_>, entry: &EntryRow) -> Result<Option<Ruling>, S
         .transpose()
 }
 
-fn problems(answer: &Answer, payload: Option<&Payload>, texts: &Catalogue) -> Vec<ChangeProblem> {
+pub(super) fn problems(
+    answer: &Answer,
+    payload: Option<&Payload>,
+    texts: &Catalogue,
+) -> Vec<ChangeProblem> {
     answer
         .problems
         .iter()
@@ -267,7 +271,7 @@ fn message(problem: &Problem, payload: Option<&Payload>, texts: &Catalogue) -> S
     texts.text(&format!("problem.{}", problem.code.as_str()), &places)
 }
 
-fn verdict_name(verdict: Verdict) -> &'static str {
+pub(super) fn verdict_name(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Accepted => "accepted",
         Verdict::Conflict => "conflict",
@@ -277,7 +281,7 @@ fn verdict_name(verdict: Verdict) -> &'static str {
     }
 }
 
-fn ruling_name(ruling: RulingKind) -> &'static str {
+pub(super) fn ruling_name(ruling: RulingKind) -> &'static str {
     match ruling {
         RulingKind::Released => "released",
         RulingKind::Admitted => "admitted",
@@ -287,7 +291,7 @@ fn ruling_name(ruling: RulingKind) -> &'static str {
     }
 }
 
-fn standing_name(standing: Standing) -> &'static str {
+pub(super) fn standing_name(standing: Standing) -> &'static str {
     match standing {
         Standing::Draft => "draft",
         Standing::Unsent => "unsent",
@@ -301,7 +305,7 @@ fn standing_name(standing: Standing) -> &'static str {
     }
 }
 
-fn mark_names(marks: Marks) -> Vec<String> {
+pub(super) fn mark_names(marks: Marks) -> Vec<String> {
     [
         (Marks::REPEAT, "repeat"),
         (Marks::FORKED, "forked"),

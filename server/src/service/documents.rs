@@ -117,6 +117,11 @@ impl InForce {
         })
     }
 
+    /// Which they are, as a word that others have another of.
+    pub fn mark(&self) -> String {
+        format!("{}/{}", self.known, self.from_ms)
+    }
+
     /// Whether they are still those of this directory at this moment.
     pub fn are_those_of(&self, directory: &Directory, at_ms: i64) -> bool {
         self.known == directory.documents_version && self.from_ms <= at_ms && at_ms < self.until_ms

@@ -4,6 +4,7 @@ use super::ServiceError;
 use super::district::District;
 use super::gridwork::Gridwork;
 use super::log_writer::LogWriter;
+use super::steward::is_system;
 use crate::store::StoreError;
 use crate::store::sqlite::control::OneTimeCode;
 use crate::store::sqlite::{PersonRow, branch_bounds};
@@ -13,6 +14,7 @@ use api_schema::problem::FieldProblem;
 use api_schema::setup::{SetupAnswer, SetupRequest};
 use api_schema::shapes::Base64Url;
 use std::sync::{Arc, Mutex};
+use sync_core::cases::SYSTEM_ROLE;
 use sync_core::change::{Hash, Signature, VerifyingKey, verify};
 use sync_core::directory::{DirectoryChange, Grant, Replica};
 use sync_core::ids::{PersonId, ReplicaId, ReplicaNo, ScopeVersion, Seq, UnitId};
@@ -70,6 +72,17 @@ fn code_hash(purpose: &str, code: &str) -> Hash {
     ])
 }
 
+/// Where a replica comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A phone that enrols with a code.
+    New,
+    /// A phone that goes on under a new name after a fork: whose name it had, and up to which change.
+    Continues(ReplicaNo, u64),
+    /// The server's own, for a person who acts online.
+    Office,
+}
+
 impl Gridwork {
     /// Makes a one-time enrolment code of eight digits for a person; any earlier one stays good until its time is over.
     ///
@@ -89,8 +102,13 @@ impl Gridwork {
         person: PersonId,
         lifetime_ms: i64,
     ) -> Result<String, ServiceError> {
-        if !district.state().directory.has_person(person) {
+        let directory = &district.state().directory;
+        if !directory.has_person(person) {
             return Err(ServiceError::NotFound);
+        }
+        // The server's own hand has no phone and no browser.
+        if is_system(directory, person) {
+            return Err(ServiceError::Forbidden);
         }
         let mut bytes = [0; 8];
         self.entropy.fill(&mut bytes);
@@ -178,9 +196,7 @@ impl Gridwork {
         let replica = ReplicaId(request.replica);
         let code = self.redeem(ENROL, &request.code, replica)?;
         let district = Arc::clone(self.district(Some(&code.district))?);
-        let no = self
-            .add_replica(&district, replica, key, code.person, None)
-            .await?;
+        let no = add_replica(&district, replica, key, code.person, Origin::New).await?;
         self.enrolment_answer(&district, replica, no, code.person)
             .await
     }
@@ -222,53 +238,15 @@ impl Gridwork {
                 reason: "the chains do not share this change",
             });
         }
-        let no = self
-            .add_replica(&district, new, key, old.person, Some((old.no, common.0)))
-            .await?;
+        let no = add_replica(
+            &district,
+            new,
+            key,
+            old.person,
+            Origin::Continues(old.no, common.0),
+        )
+        .await?;
         self.enrolment_answer(&district, new, no, old.person).await
-    }
-
-    /// Adds a replica to the directory. The same one again, whose answer was lost, gets the same number. One that
-    /// continues a revoked one is revoked from the start: it may still hand in its work, and nothing goes down.
-    async fn add_replica(
-        &self,
-        district: &District,
-        id: ReplicaId,
-        key: VerifyingKey,
-        person: PersonId,
-        continues: Option<(ReplicaNo, u64)>,
-    ) -> Result<ReplicaNo, ServiceError> {
-        let no = district
-            .writer()
-            .run(move |log, now_ms| {
-                let directory = log.directory();
-                if let Some(known) = directory.replica_by_id(id) {
-                    return Ok((known.key == key && known.person == person).then_some(known.no));
-                }
-                let no = log.next_replica_no();
-                let revoked_ms = continues
-                    .and_then(|(old, _)| directory.replica(old))
-                    .and_then(|old| old.revoked_ms);
-                let continued = continues
-                    .map(|(old, _)| log.write().find_replica(old))
-                    .transpose()?
-                    .flatten();
-                let replica = Replica {
-                    no,
-                    replica: id,
-                    person,
-                    key,
-                    continues,
-                    branch: continued.map(|old| branch_bounds(&old, now_ms)),
-                    revoked_ms,
-                };
-                log.change_directory(DirectoryChange::Replica(replica), now_ms)?;
-                Ok(Some(no))
-            })
-            .await?;
-        no.ok_or(ServiceError::Conflict {
-            reason: "the replica's id is taken",
-        })
     }
 
     async fn enrolment_answer(
@@ -385,7 +363,10 @@ impl Gridwork {
         let known = [
             ("person", state.directory.has_person(person)),
             ("unit", state.directory.unit(unit).is_some()),
-            ("role", district.documents().role(role).is_some()),
+            (
+                "role",
+                role != SYSTEM_ROLE && district.documents().role(role).is_some(),
+            ),
         ];
         let errors: Vec<_> = known
             .into_iter()
@@ -416,8 +397,55 @@ impl Gridwork {
     }
 }
 
+/// Adds a replica to the directory. The same one again, whose answer was lost, gets the same number. One that
+/// continues a revoked one is revoked from the start: it may still hand in its work, and nothing goes down.
+pub(super) async fn add_replica(
+    district: &District,
+    id: ReplicaId,
+    key: VerifyingKey,
+    person: PersonId,
+    origin: Origin,
+) -> Result<ReplicaNo, ServiceError> {
+    let continues = match origin {
+        Origin::Continues(old, seq) => Some((old, seq)),
+        Origin::New | Origin::Office => None,
+    };
+    let no = district
+        .writer()
+        .run(move |log, now_ms| {
+            let directory = log.directory();
+            if let Some(known) = directory.replica_by_id(id) {
+                return Ok((known.key == key && known.person == person).then_some(known.no));
+            }
+            let no = log.next_replica_no();
+            let revoked_ms = continues
+                .and_then(|(old, _)| directory.replica(old))
+                .and_then(|old| old.revoked_ms);
+            let continued = continues
+                .map(|(old, _)| log.write().find_replica(old))
+                .transpose()?
+                .flatten();
+            let replica = Replica {
+                no,
+                replica: id,
+                person,
+                key,
+                continues,
+                branch: continued.map(|old| branch_bounds(&old, now_ms)),
+                revoked_ms,
+                office: origin == Origin::Office,
+            };
+            log.change_directory(DirectoryChange::Replica(replica), now_ms)?;
+            Ok(Some(no))
+        })
+        .await?;
+    no.ok_or(ServiceError::Conflict {
+        reason: "the replica's id is taken",
+    })
+}
+
 /// Enters a person, under this number or the next one; `None` when somebody has it.
-fn put_new_person(
+pub(super) fn put_new_person(
     log: &mut LogWriter<'_>,
     name: String,
     external_id: Option<String>,
@@ -456,7 +484,8 @@ async fn add_administrator(
                         && log.write().find_person_name(person)?.as_ref() == Some(&name)
                     {
                         let mut replicas = directory.replicas();
-                        let has_enrolled = replicas.any(|replica| replica.person == person);
+                        let has_enrolled =
+                            replicas.any(|replica| replica.person == person && !replica.office);
                         return Ok((!has_enrolled).then_some(person));
                     }
                 }

@@ -58,6 +58,9 @@ pub enum ServiceError {
         /// What stands against it, for the developer of a client.
         reason: &'static str,
     },
+    /// The caller's id for a change was used for another one.
+    #[error("the id was used for another change")]
+    ChangeIdReused,
     /// The client is too old to download.
     #[error("the client is too old to download")]
     UpgradeRequired,

@@ -2,6 +2,7 @@
 
 use super::district::{District, DistrictSetup};
 use super::epochs::check_restored;
+use super::office::Hand;
 use super::{Caller, ServiceError};
 use crate::clock::Clock;
 use crate::ids::{Entropy, new_uuid};
@@ -20,7 +21,7 @@ use sync_core::scope::Scope;
 
 /// A data directory, open and locked.
 pub struct Gridwork {
-    pub(super) control: Mutex<Control>,
+    pub(super) control: Arc<Mutex<Control>>,
     pub(super) districts: BTreeMap<DistrictId, Arc<District>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
@@ -124,19 +125,19 @@ impl Gridwork {
             control.note_head(&known.code, state.facts.epoch().0, state.head)?;
             districts.insert(known.id, Arc::new(district));
         }
+        let control = Arc::new(Mutex::new(control));
+        let hand = Hand::new(
+            Arc::clone(&control),
+            Arc::clone(&clock),
+            Arc::clone(&entropy),
+        );
         let background = if options.here {
             BTreeMap::new()
         } else {
-            super::background::Background::start(
-                data,
-                &districts,
-                &clock,
-                &entropy,
-                options.attachments,
-            )?
+            super::background::Background::start(data, &districts, &hand, options.attachments)?
         };
         Ok(Self {
-            control: Mutex::new(control),
+            control,
             districts,
             clock,
             entropy,
@@ -286,6 +287,15 @@ impl Gridwork {
             None => None,
         }
         .ok_or(ServiceError::NotFound)
+    }
+
+    /// What acts online here.
+    pub(super) fn hand(&self) -> Hand {
+        Hand::new(
+            Arc::clone(&self.control),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.entropy),
+        )
     }
 
     pub(super) fn lock_control(&self) -> std::sync::MutexGuard<'_, Control> {

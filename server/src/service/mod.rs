@@ -22,6 +22,7 @@ mod imports;
 mod keys;
 mod known_intents;
 pub mod log_writer;
+pub mod office;
 pub mod page;
 pub mod projection;
 mod readmission;
@@ -33,6 +34,7 @@ mod release;
 pub mod rulings;
 mod search_text;
 pub mod snapshots;
+pub mod steward;
 #[cfg(test)]
 mod testing;
 pub mod verify;
@@ -115,7 +117,7 @@ pub struct SegmentFile {
 /// What HTTP needs of the engine. `Gridwork` is the real one; tests of HTTP bring their own.
 ///
 /// A future that is dropped (the client went away) must leave nothing half-written.
-pub trait Backend: attachments::Attachments + Send + Sync + 'static {
+pub trait Backend: attachments::Attachments + office::Office + Send + Sync + 'static {
     /// The key that an access token names, out of the engine's own table; `None` when there is no such key.
     fn token_key(&self, key_id: &str) -> Option<access_token::TokenKey>;
 

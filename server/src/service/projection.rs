@@ -2,16 +2,19 @@
 //! the log whenever there is doubt about it.
 
 use super::district::District;
+use super::office::inbox;
 use super::search_text::words_of;
 use super::worker::{Bell, Worker};
 use crate::store::StoreError;
-use crate::store::sqlite::index::{IndexRow, IndexWords, IndexWrite};
+use crate::store::sqlite::index::{IndexPlace, IndexRow, IndexStep, IndexWrite, Projected};
 use crate::store::sqlite::{DistrictRead, IndexRead, RecordRow};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use sync_core::cases;
+use sync_core::documents::Documents;
 use sync_core::ids::Pos;
 use sync_core::kinds::Kind;
 use sync_core::merge::RecordState;
@@ -50,6 +53,11 @@ pub fn describe(row: &RecordRow, state: &RecordState) -> IndexRow {
         pos: row.pos,
         conflicts: u32::try_from(state.conflicts().len()).unwrap_or(u32::MAX),
     }
+}
+
+/// When a step of a record comes by itself.
+fn due_ms(record: &RecordState, documents: &Documents) -> Option<i64> {
+    cases::next_automatic(record, documents).map(|coming| coming.due_ms)
 }
 
 #[derive(Debug, Default)]
@@ -220,8 +228,9 @@ impl Runner {
     fn follow(&self) -> Result<(), Trouble> {
         let state = self.district.state();
         let (epoch, head) = (state.facts.epoch().0, state.head.0);
-        let (mut index, anew) = IndexWrite::open(&self.path, self.district.id(), epoch, head)
-            .map_err(Trouble::Index)?;
+        let documents = state.documents.mark();
+        let opened = IndexWrite::open(&self.path, self.district.id(), epoch, head, &documents);
+        let (mut index, anew) = opened.map_err(Trouble::Index)?;
         if anew {
             tracing::info!(
                 district = self.district.code(),
@@ -245,9 +254,14 @@ impl Runner {
                 Pos(0)
             };
             self.reach.send_replace(reached);
-            let head = self.district.state().head.0;
+            let state = self.district.state();
+            let documents = state.documents.mark();
+            if place.next_no == 0 && place.documents != documents {
+                index.reckon_anew(&documents).map_err(Trouble::Index)?;
+            }
+            let head = state.head.0;
             let busy = std::mem::replace(&mut seen, head) != head;
-            if place.next_no == 0 && place.pos >= head {
+            if place.next_no == 0 && place.pos >= head && place.due_no == 0 {
                 self.bell.answer();
                 self.bell.sleep(LOOK);
                 continue;
@@ -269,30 +283,79 @@ impl Runner {
     /// Brings the projection a little further.
     fn step(&self, log: &DistrictRead, index: &mut IndexWrite) -> Result<(), Trouble> {
         let place = index.place().map_err(Trouble::Index)?;
-        let mut records = Vec::new();
-        let (pos, next_no) = log
-            .snapshot(|log| {
-                if place.next_no > 0 {
-                    let next = log.scan_records(place.next_no, STEP, |row| {
-                        records.push((row.no, self.read_record(log, &row)?));
-                        Ok::<_, StoreError>(true)
-                    })?;
-                    return Ok::<_, StoreError>((place.pos, next.unwrap_or(0)));
-                }
-                let (mut pos, mut touched) = (place.pos, BTreeSet::new());
-                log.scan_entries(place.pos, STEP, |entry| {
-                    pos = entry.pos;
-                    touched.extend(entry.record);
-                    Ok::<_, StoreError>(true)
-                })?;
-                for no in touched {
-                    let row = log.get_record_by_no(no)?;
-                    records.push((no, self.read_record(log, &row)?));
-                }
-                Ok((pos, 0))
-            })
-            .map_err(Trouble::Log)?;
-        index.write(&records, pos, next_no).map_err(Trouble::Index)
+        let read = |log: &DistrictRead| match (place.next_no, place.due_no) {
+            (0, 0) => self.read_new(log, &place),
+            (0, _) if place.pos >= self.district.state().head.0 => self.reckon_due(log, &place),
+            (0, _) => self.read_new(log, &place),
+            _ => self.read_all(log, &place),
+        };
+        let step = log.snapshot(read).map_err(Trouble::Log)?;
+        index.write(&step).map_err(Trouble::Index)
+    }
+
+    /// Some more records of the first pass; with the last of them come the changes that wait.
+    fn read_all(&self, log: &DistrictRead, place: &IndexPlace) -> Result<IndexStep, StoreError> {
+        let mut step = IndexStep {
+            pos: place.pos,
+            ..IndexStep::default()
+        };
+        let next = log.scan_records(place.next_no, STEP, |row| {
+            step.records.push((row.no, self.read_record(log, &row)?));
+            Ok::<_, StoreError>(true)
+        })?;
+        step.next_no = next.unwrap_or(0);
+        if next.is_none() {
+            let state = self.district.state();
+            let view = self.district.view(log, &state);
+            for pos in log.list_perhaps_waiting()? {
+                step.changes.push((pos, inbox::item_of_change(&view, pos)?));
+            }
+        }
+        Ok(step)
+    }
+
+    /// What the entries after the present place have touched.
+    fn read_new(&self, log: &DistrictRead, place: &IndexPlace) -> Result<IndexStep, StoreError> {
+        let mut step = IndexStep {
+            pos: place.pos,
+            due_no: place.due_no,
+            ..IndexStep::default()
+        };
+        let (mut touched, mut changes) = (BTreeSet::new(), BTreeSet::new());
+        log.scan_entries(place.pos, STEP, |entry| {
+            step.pos = entry.pos;
+            touched.extend(entry.record);
+            changes.extend(inbox::change_to_look_at(&entry));
+            Ok::<_, StoreError>(true)
+        })?;
+        for no in touched {
+            let row = log.get_record_by_no(no)?;
+            step.records.push((no, self.read_record(log, &row)?));
+        }
+        let state = self.district.state();
+        let view = self.district.view(log, &state);
+        for pos in changes {
+            step.changes.push((pos, inbox::item_of_change(&view, pos)?));
+        }
+        Ok(step)
+    }
+
+    /// The times of some more records, with other documents than before.
+    fn reckon_due(&self, log: &DistrictRead, place: &IndexPlace) -> Result<IndexStep, StoreError> {
+        let state = self.district.state();
+        let view = self.district.view(log, &state);
+        let mut step = IndexStep {
+            pos: place.pos,
+            ..IndexStep::default()
+        };
+        let next = log.scan_records(place.due_no, STEP, |row| {
+            let record = view.load_state(&row)?;
+            let due_ms = record.and_then(|record| due_ms(&record, view.documents));
+            step.due.push((row.no, due_ms));
+            Ok::<_, StoreError>(true)
+        })?;
+        step.due_no = next.unwrap_or(0);
+        Ok(step)
     }
 
     /// What lists show and search looks at; `None` for a record that nobody has made yet.
@@ -300,16 +363,21 @@ impl Runner {
         &self,
         log: &DistrictRead,
         row: &RecordRow,
-    ) -> Result<Option<(IndexRow, IndexWords)>, StoreError> {
+    ) -> Result<Option<Projected>, StoreError> {
         if row.kind == Kind::Unknown {
             return Ok(None);
         }
         let state = self.district.state();
-        let Some(record) = self.district.view(log, &state).load_state(row)? else {
+        let view = self.district.view(log, &state);
+        let Some(record) = view.load_state(row)? else {
             return Ok(None);
         };
         let described = describe(row, &record);
-        let words = words_of(&record, described.category.as_deref());
-        Ok(Some((described, words)))
+        Ok(Some(Projected {
+            words: words_of(&record, described.category.as_deref()),
+            due_ms: due_ms(&record, view.documents),
+            items: inbox::items_of_record(&view, row, &record)?,
+            row: described,
+        }))
     }
 }

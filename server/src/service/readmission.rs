@@ -86,6 +86,7 @@ impl LogWriter<'_> {
             continues: None,
             branch: None,
             revoked_ms: None,
+            office: false,
         };
         self.change_directory(DirectoryChange::Replica(replica), now_ms)?;
         // What it made since it first enrolled is bounded by that day, not by this one.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use api_schema::change::{ChangeAnswer, ChangeRequest};
 use api_schema::directory::Directory;
 use api_schema::endpoints::{Auth, Content, Endpoint};
 use api_schema::enrolment::{EnrolmentAnswer, EnrolmentRequest};
@@ -30,6 +31,7 @@ use server::ids::SeededEntropy;
 use server::language::Language;
 use server::service::access_token::{TokenKey, mint};
 use server::service::attachments::{Checksum, UploadRequest};
+use server::service::office::Office;
 use server::service::{
     AcceptedCodings, Answer, Backend, Caller, Coding, SegmentFile, ServiceError,
 };
@@ -73,6 +75,28 @@ impl Fake {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let refusal = self.refusal.lock().unwrap().take();
         async move { refusal.map_or(Ok(value), Err) }.boxed()
+    }
+}
+
+impl Office for Fake {
+    fn make_change(
+        &self,
+        _caller: Caller,
+        request: ChangeRequest,
+        _language: Language,
+    ) -> Answer<'_, ChangeAnswer> {
+        self.answer(ChangeAnswer {
+            record: request.record,
+            replica: REPLICA,
+            seq: 1,
+            pos: 9,
+            verdict: "accepted".to_owned(),
+            standing: "in_force".to_owned(),
+            marks: Vec::new(),
+            problems: Vec::new(),
+            time_ms: NOW_MS,
+            state: None,
+        })
     }
 }
 
@@ -401,6 +425,7 @@ fn good_body(row: &Endpoint) -> Body {
         "set_up" => serde_json::json!({"token": "t", "name": "王芳"})
             .to_string()
             .into(),
+        "make_change" => change().to_string().into(),
         "fork" => fork().to_string().into(),
         _ if matches!(row.request, Content::Binary(_)) => "GWQ1".into(),
         _ => Body::empty(),
@@ -409,6 +434,12 @@ fn good_body(row: &Endpoint) -> Body {
 
 pub fn enrolment() -> serde_json::Value {
     serde_json::json!({"code": "abc", "replica": REPLICA, "public_key": "A".repeat(43), "proof": "A".repeat(86)})
+}
+
+fn change() -> serde_json::Value {
+    serde_json::json!({
+        "id": REPLICA, "record": DISTRICT, "unit": 7, "intent": "report.comment", "payload": {"text": "x"},
+    })
 }
 
 fn fork() -> serde_json::Value {

@@ -11,6 +11,7 @@ mod documents;
 mod forks;
 mod honest;
 mod known_intents;
+mod office;
 mod phone;
 mod readmission;
 mod rotation;

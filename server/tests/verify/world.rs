@@ -86,6 +86,11 @@ impl World {
         }
     }
 
+    /// Waits for something that the engine does.
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
     /// Does one thing that an operator may do.
     pub fn admin(&self, request: AdminRequest) -> Value {
         let done = self.gridwork.administer(None, request);

@@ -156,6 +156,7 @@ impl FakeServer {
             continues: None,
             branch: None,
             revoked_ms: None,
+            office: false,
         }));
         Enrolment {
             district: self.district,

@@ -5,7 +5,7 @@ use super::{Replica, ReplicaError, base_of, head_of, overlay, own, record};
 use crate::change::{
     ChangeId, For, Hash, Header, Needs, Part, PartClass, Salt, change_hash, hash_parts,
 };
-use crate::ids::{LogPlace, RecordId, Seq, UnitId};
+use crate::ids::{DocumentsVersion, LogPlace, RecordId, Seq, UnitId};
 use crate::kinds::{self, Intent, KnownIntents, Shape};
 use crate::limits;
 use crate::time::Evidence;
@@ -62,6 +62,91 @@ impl Draft {
             base: None,
         }
     }
+
+    /// The intent, or every problem that can be seen without any record: what a form shows before anything is stored.
+    ///
+    /// # Errors
+    /// Every problem at once.
+    pub fn check(&self, known: KnownIntents) -> Result<&'static Intent, Vec<Problem>> {
+        let intent = kinds::find(&self.intent)
+            .filter(|intent| known.find(intent.name, intent.schema).is_some());
+        let Some(intent) = intent else {
+            return Err(vec![Problem::field(ProblemCode::IntentUnknown, "intent")]);
+        };
+        let (_, mut problems) = validate::read_and_validate(intent, Some(&self.open));
+        if self.open.len() > limits::PART_BYTES_MAX {
+            problems.push(Problem::whole(ProblemCode::TooLong).limit(limits::PART_BYTES_MAX));
+        }
+        self.check_sealed(&mut problems);
+        if problems.is_empty() {
+            Ok(intent)
+        } else {
+            Err(problems)
+        }
+    }
+
+    fn check_sealed(&self, problems: &mut Vec<Problem>) {
+        if self.sealed.len() >= limits::PARTS_MAX {
+            problems.push(Problem::whole(ProblemCode::TooManyFields).limit(limits::PARTS_MAX));
+        }
+        for (index, part) in self.sealed.iter().enumerate() {
+            let name = format!("part.{}", part.class.0);
+            let repeated = self.sealed[..index]
+                .iter()
+                .any(|other| other.class == part.class);
+            if repeated || !part.class.is_sealed() {
+                problems.push(Problem::field(ProblemCode::DuplicateField, name.as_str()));
+            }
+            if part.bytes.len() > limits::PART_BYTES_MAX {
+                problems.push(
+                    Problem::field(ProblemCode::TooLong, name.as_str())
+                        .limit(limits::PART_BYTES_MAX),
+                );
+            } else if !validate::is_json_object(&part.bytes) {
+                problems.push(Problem::field(ProblemCode::Unreadable, name));
+            }
+        }
+    }
+
+    /// The header of the change that this becomes; its place in the chain is for whoever links it.
+    pub fn header(
+        &self,
+        intent: &Intent,
+        documents: DocumentsVersion,
+        base: LogPlace,
+        at: Evidence,
+    ) -> Header {
+        Header {
+            seq: Seq(0),
+            record: self.record,
+            unit: self.unit,
+            intent: self.intent.clone(),
+            schema: intent.schema,
+            documents,
+            base,
+            at,
+            for_person: self.for_person,
+            needs: self.needs,
+            repairs: self.repairs,
+            origin: None,
+        }
+    }
+
+    /// The parts in the order in which a change has them.
+    pub fn parts(&self) -> Vec<Part<'_>> {
+        let mut parts = vec![Part {
+            class: PartClass::OPEN,
+            salt: None,
+            bytes: &self.open,
+        }];
+        parts.extend(self.sealed.iter().map(|part| Part {
+            class: part.class,
+            salt: Some(part.salt),
+            bytes: &part.bytes,
+        }));
+        parts.sort_by_key(|part| part.class);
+        parts
+    }
 }
 
 /// Why a change was not made.
@@ -96,10 +181,9 @@ impl Replica {
     /// # Errors
     /// Every problem at once, or what the database said.
     pub fn make_change(&mut self, draft: Draft, now: Evidence) -> Result<Seq, MakeError> {
-        let intent = match check(&draft, self.identity.known) {
-            Ok(intent) => intent,
-            Err(problems) => return Err(MakeError::Invalid(problems)),
-        };
+        let intent = draft
+            .check(self.identity.known)
+            .map_err(MakeError::Invalid)?;
         let transaction = self.connection.transaction()?;
         let mut meta = Meta::load(&transaction)?;
         if meta.condition == Condition::Wiped {
@@ -109,84 +193,19 @@ impl Replica {
             Some(base) => base,
             None => base_of(&transaction, &meta, draft.record)?,
         };
-        let header = Header {
-            seq: Seq(0),
-            record: draft.record,
-            unit: draft.unit,
-            intent: draft.intent,
-            schema: intent.schema,
-            documents: meta.documents,
-            base,
-            at: Evidence {
-                skew_ms: meta.skew_ms,
-                ..now
-            },
-            for_person: draft.for_person,
-            needs: draft.needs,
-            repairs: draft.repairs,
-            origin: None,
+        let at = Evidence {
+            skew_ms: meta.skew_ms,
+            ..now
         };
         let link = Link {
             made_ms: meta.estimate_ms(&now),
-            header,
-            parts: parts_of(&draft.open, &draft.sealed),
+            header: draft.header(intent, meta.documents, base, at),
+            parts: draft.parts(),
         };
         let seq = append(&transaction, &mut meta, &self.identity, link)?;
         transaction.commit()?;
         Ok(seq)
     }
-}
-
-/// The intent of a draft, or every problem with the draft.
-fn check(draft: &Draft, known: KnownIntents) -> Result<&'static Intent, Vec<Problem>> {
-    let intent = kinds::find(&draft.intent)
-        .filter(|intent| known.find(intent.name, intent.schema).is_some());
-    let Some(intent) = intent else {
-        return Err(vec![Problem::field(ProblemCode::IntentUnknown, "intent")]);
-    };
-    let (_, mut problems) = validate::read_and_validate(intent, Some(&draft.open));
-    if draft.open.len() > limits::PART_BYTES_MAX {
-        problems.push(Problem::whole(ProblemCode::TooLong).limit(limits::PART_BYTES_MAX));
-    }
-    if draft.sealed.len() >= limits::PARTS_MAX {
-        problems.push(Problem::whole(ProblemCode::TooManyFields).limit(limits::PARTS_MAX));
-    }
-    for (index, part) in draft.sealed.iter().enumerate() {
-        let name = format!("part.{}", part.class.0);
-        let repeated = draft.sealed[..index]
-            .iter()
-            .any(|other| other.class == part.class);
-        if repeated || !part.class.is_sealed() {
-            problems.push(Problem::field(ProblemCode::DuplicateField, name.as_str()));
-        }
-        if part.bytes.len() > limits::PART_BYTES_MAX {
-            problems.push(
-                Problem::field(ProblemCode::TooLong, name.as_str()).limit(limits::PART_BYTES_MAX),
-            );
-        } else if !validate::is_json_object(&part.bytes) {
-            problems.push(Problem::field(ProblemCode::Unreadable, name));
-        }
-    }
-    if problems.is_empty() {
-        Ok(intent)
-    } else {
-        Err(problems)
-    }
-}
-
-fn parts_of<'a>(open: &'a [u8], sealed: &'a [SealedDraft]) -> Vec<Part<'a>> {
-    let mut parts = vec![Part {
-        class: PartClass::OPEN,
-        salt: None,
-        bytes: open,
-    }];
-    parts.extend(sealed.iter().map(|part| Part {
-        class: part.class,
-        salt: Some(part.salt),
-        bytes: &part.bytes,
-    }));
-    parts.sort_by_key(|part| part.class);
-    parts
 }
 
 /// Links a change to the chain's end and stores it whole; brings the lists up to date. Part of the caller's transaction.

@@ -6,6 +6,7 @@ use crate::service::log_writer::first_scope_version;
 use crate::store::StoreError;
 use crate::store::sqlite::TABLES;
 use sync_core::change::Hash;
+use sync_core::entry::EntryKind;
 use sync_core::ids::{PersonId, ReplicaNo, ScopeVersion, Seq};
 use sync_core::scope::Scope;
 
@@ -96,6 +97,7 @@ impl Pass<'_> {
             Self::check_replicas,
             Self::check_people,
             Self::check_scopes,
+            Self::check_asked,
             Self::check_counts,
         ];
         for check in checks {
@@ -143,6 +145,31 @@ impl Pass<'_> {
                 self.findings
                     .note(None, "boundary", unit, FaultKind::RowsStray, "");
             }
+        }
+        Ok(())
+    }
+
+    /// Each thing that was asked for online names a change of its asker's, on a replica of the server's own.
+    fn check_asked(&mut self) -> Result<(), StoreError> {
+        let (read, directory, findings) = (self.read, &self.directory, &mut self.findings);
+        let mut stray = Vec::new();
+        let mut rows = Vec::new();
+        read.scan_asked(|asked| rows.push((asked.person, asked.pos)))?;
+        for (person, pos) in rows {
+            let entry = read.find_entry(pos)?;
+            let is_known = entry.is_some_and(|entry| {
+                let replica = directory.replica(entry.replica);
+                entry.kind == EntryKind::Change
+                    && entry.person == person
+                    && replica.is_some_and(|replica| replica.office)
+            });
+            if !is_known {
+                stray.push((person, pos));
+            }
+        }
+        for (person, pos) in stray {
+            let row = format!("{person}/{pos}");
+            findings.note(None, "asked", row, FaultKind::RowsStray, "");
         }
         Ok(())
     }

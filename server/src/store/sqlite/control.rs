@@ -57,6 +57,21 @@ impl std::fmt::Debug for StoredKey {
     }
 }
 
+/// A replica of the server's own, with the seed of its key. Its `Debug` shows no part of the seed.
+#[derive(Clone)]
+pub struct OfficeReplica {
+    /// Its id.
+    pub replica: ReplicaId,
+    /// The seed.
+    pub seed: [u8; 32],
+}
+
+impl std::fmt::Debug for OfficeReplica {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "OfficeReplica({})", self.replica)
+    }
+}
+
 /// A private key's row: its columns by name, so that a backup carries whatever columns there are.
 pub type KeyRow = BTreeMap<String, KeyCell>;
 
@@ -236,6 +251,60 @@ impl Control {
         Ok(keys)
     }
 
+    /// The server's own replicas of a person in an epoch, the newest first.
+    ///
+    /// # Errors
+    /// The database's own, or a corrupt row.
+    pub fn list_office_replicas(
+        &self,
+        district: &str,
+        person: PersonId,
+        epoch: Epoch,
+    ) -> Result<Vec<OfficeReplica>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT replica, seed FROM office_replica WHERE district = ?1 AND person = ?2 AND epoch = ?3
+             ORDER BY since_ms DESC, replica DESC",
+        )?;
+        let mut rows = statement.query(params![district, person.0, epoch.0])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let wrong = |what| StoreError::corrupt("office_replica", person, what);
+            found.push(OfficeReplica {
+                replica: ReplicaId::from_slice(&row.get::<_, Vec<u8>>(0)?)
+                    .ok_or_else(|| wrong("replica"))?,
+                seed: (row.get::<_, Vec<u8>>(1)?.try_into()).map_err(|_| wrong("seed"))?,
+            });
+        }
+        Ok(found)
+    }
+
+    /// Stores a replica of the server's own.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn insert_office_replica(
+        &self,
+        district: &str,
+        person: PersonId,
+        epoch: Epoch,
+        replica: &OfficeReplica,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        self.connection.execute(
+            "INSERT INTO office_replica (district, person, epoch, replica, seed, since_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                district,
+                person.0,
+                epoch.0,
+                &replica.replica.as_bytes()[..],
+                &replica.seed[..],
+                now_ms
+            ],
+        )?;
+        Ok(())
+    }
+
     /// Writes a copy without any private key to `to`, which must not exist. The keys are taken out in memory: they never
     /// reach the copy's disk. The copy is on the disk when this returns.
     ///
@@ -252,7 +321,8 @@ impl Control {
         if step != StepResult::Done {
             return Err(StoreError::Missing("the control file is busy".into()));
         }
-        memory.execute("DELETE FROM server_key", [])?;
+        // Those of the server's own replicas are in no backup at all: a restored server makes new ones.
+        memory.execute_batch("DELETE FROM server_key; DELETE FROM office_replica;")?;
         super::vacuum_into(&memory, to)
     }
 

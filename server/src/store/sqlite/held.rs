@@ -99,6 +99,17 @@ impl DistrictRead {
         Ok(held)
     }
 
+    /// Every change that waits, or that repeats one of a forked branch.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn list_perhaps_waiting(&self) -> Result<Vec<Pos>, StoreError> {
+        let sql = "SELECT pos FROM held UNION SELECT pos FROM origin ORDER BY pos";
+        let mut statement = self.connection().prepare_cached(sql)?;
+        let rows = statement.query_map([], |row| Ok(Pos(row.get::<_, i64>(0)? as u64)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Whether a change waits, and as what.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //! again from it whenever there is doubt.
 
 use super::harden;
+use super::inbox::{self, InboxRow};
 use super::index_query::read_place;
 use crate::store::StoreError;
 use rusqlite::{Connection, params};
@@ -11,7 +12,7 @@ use sync_core::kinds::Kind;
 use sync_core::limits;
 
 /// The form of the file. A file of another form is not migrated but made again: the log has everything.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// `key` orders records by time and number (see [`record_key`]); it is the row's number here and in `words`, so that
 /// every index gives the newest first without sorting.
@@ -21,7 +22,9 @@ const SCHEMA: &str = "
         district BLOB NOT NULL,
         epoch INTEGER NOT NULL,
         pos INTEGER NOT NULL,
-        next_no INTEGER NOT NULL
+        next_no INTEGER NOT NULL,
+        documents TEXT NOT NULL,
+        due_no INTEGER NOT NULL
     ) STRICT;
     CREATE TABLE record (
         key INTEGER PRIMARY KEY,
@@ -42,11 +45,32 @@ const SCHEMA: &str = "
     CREATE INDEX record_kind ON record (kind);
     CREATE INDEX record_state ON record (state) WHERE state IS NOT NULL;
     CREATE INDEX record_category ON record (category) WHERE category IS NOT NULL;
+
+    -- When the server takes a step of a record by itself, unless somebody takes another before.
+    CREATE TABLE due (no INTEGER PRIMARY KEY, due_ms INTEGER NOT NULL) STRICT;
+    CREATE INDEX due_time ON due (due_ms, no);
+
+    -- What waits for a person, the oldest first by `key`: time, then whatever is free.
+    CREATE TABLE inbox (
+        key INTEGER PRIMARY KEY,
+        sort INTEGER NOT NULL,
+        no INTEGER,
+        pos INTEGER NOT NULL,
+        field TEXT NOT NULL,
+        kind INTEGER NOT NULL,
+        unit INTEGER NOT NULL,
+        desk INTEGER,
+        since_ms INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX inbox_no ON inbox (no) WHERE no IS NOT NULL;
+    CREATE INDEX inbox_pos ON inbox (pos);
+    CREATE INDEX inbox_sort ON inbox (sort);
+    CREATE INDEX inbox_unit ON inbox (unit);
     CREATE VIRTUAL TABLE words USING fts5 (text, facts, content = '', contentless_delete = 1, tokenize = 'unicode61');
 ";
 
 /// What the projection is of, and how far it has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexPlace {
     /// The district.
     pub district: DistrictId,
@@ -56,6 +80,40 @@ pub struct IndexPlace {
     pub pos: Pos,
     /// While the first pass over all records lasts: the number of the next one. 0 when done.
     pub next_no: i64,
+    /// Which documents the times in `due` were reckoned with.
+    pub documents: String,
+    /// While they are reckoned anew with others: the number of the next record. 0 when done.
+    pub due_no: i64,
+}
+
+/// A record as the projection has it.
+#[derive(Clone, Debug)]
+pub struct Projected {
+    /// What lists show.
+    pub row: IndexRow,
+    /// What is searched.
+    pub words: IndexWords,
+    /// When a step comes by itself.
+    pub due_ms: Option<i64>,
+    /// What of it waits for a person.
+    pub items: Vec<InboxRow>,
+}
+
+/// What one step brings.
+#[derive(Debug, Default)]
+pub struct IndexStep {
+    /// Records by number; one without content is in no list.
+    pub records: Vec<(i64, Option<Projected>)>,
+    /// Changes by place, with what of them waits for a person.
+    pub changes: Vec<(Pos, Option<InboxRow>)>,
+    /// When steps come by themselves, reckoned anew.
+    pub due: Vec<(i64, Option<i64>)>,
+    /// Where the projection stands afterwards.
+    pub pos: Pos,
+    /// See [`IndexPlace::next_no`].
+    pub next_no: i64,
+    /// See [`IndexPlace::due_no`].
+    pub due_no: i64,
 }
 
 /// A record's row.
@@ -129,6 +187,7 @@ impl IndexWrite {
         district: DistrictId,
         epoch: Epoch,
         head: Pos,
+        documents: &str,
     ) -> Result<(Self, bool), StoreError> {
         if path.exists()
             && let Ok(connection) = connect(path)
@@ -144,8 +203,9 @@ impl IndexWrite {
             "BEGIN IMMEDIATE; {SCHEMA}; PRAGMA user_version = {VERSION}; COMMIT;"
         ))?;
         connection.execute(
-            "INSERT INTO place (one, district, epoch, pos, next_no) VALUES (1, ?1, ?2, ?3, 1)",
-            params![&district.as_bytes()[..], epoch.0, head.0 as i64],
+            "INSERT INTO place (one, district, epoch, pos, next_no, documents, due_no)
+             VALUES (1, ?1, ?2, ?3, 1, ?4, 0)",
+            params![&district.as_bytes()[..], epoch.0, head.0 as i64, documents],
         )?;
         Ok((Self { connection }, true))
     }
@@ -166,31 +226,49 @@ impl IndexWrite {
         read_place(&self.connection)
     }
 
-    /// Writes rows and the place they bring the projection to, in one transaction. A record without a row is in no list.
+    /// Writes rows and the place they bring the projection to, in one transaction.
     ///
     /// # Errors
     /// The database's own; nothing is changed then.
-    pub fn write(
-        &mut self,
-        records: &[(i64, Option<(IndexRow, IndexWords)>)],
-        pos: Pos,
-        next_no: i64,
-    ) -> Result<(), StoreError> {
+    pub fn write(&mut self, step: &IndexStep) -> Result<(), StoreError> {
         let transaction = self.connection.transaction()?;
-        for (no, record) in records {
-            put(&transaction, *no, record.as_ref())?;
+        for (no, record) in &step.records {
+            let shown = record.as_ref().map(|record| (&record.row, &record.words));
+            put(&transaction, *no, shown)?;
+            put_due(
+                &transaction,
+                *no,
+                record.as_ref().and_then(|record| record.due_ms),
+            )?;
+            inbox::put_record(&transaction, *no, record.as_ref())?;
+        }
+        for (pos, item) in &step.changes {
+            inbox::put_change(&transaction, *pos, item.as_ref())?;
+        }
+        for (no, due_ms) in &step.due {
+            put_due(&transaction, *no, *due_ms)?;
         }
         transaction
-            .prepare_cached("UPDATE place SET pos = ?1, next_no = ?2")?
-            .execute(params![pos.0 as i64, next_no])?;
+            .prepare_cached("UPDATE place SET pos = ?1, next_no = ?2, due_no = ?3")?
+            .execute(params![step.pos.0 as i64, step.next_no, step.due_no])?;
         Ok(transaction.commit()?)
+    }
+
+    /// Begins to reckon the times in `due` anew, with these documents.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn reckon_anew(&self, documents: &str) -> Result<(), StoreError> {
+        self.connection
+            .execute("UPDATE place SET documents = ?1, due_no = 1", [documents])?;
+        Ok(())
     }
 }
 
 fn put(
     connection: &Connection,
     no: i64,
-    record: Option<&(IndexRow, IndexWords)>,
+    record: Option<(&IndexRow, &IndexWords)>,
 ) -> Result<(), StoreError> {
     let old = connection
         .prepare_cached("DELETE FROM record WHERE no = ?1 RETURNING key")?
@@ -235,6 +313,19 @@ fn put(
     connection
         .prepare_cached("INSERT INTO words (rowid, text, facts) VALUES (?1, ?2, ?3)")?
         .execute(params![key, words.text, words.facts])?;
+    Ok(())
+}
+
+fn put_due(connection: &Connection, no: i64, due_ms: Option<i64>) -> Result<(), StoreError> {
+    let sql = match due_ms {
+        Some(_) => {
+            "INSERT INTO due (no, due_ms) VALUES (?1, ?2) ON CONFLICT (no) DO UPDATE SET due_ms = ?2"
+        }
+        None => "DELETE FROM due WHERE no = ?1 AND ?2 IS NULL",
+    };
+    connection
+        .prepare_cached(sql)?
+        .execute(params![no, due_ms])?;
     Ok(())
 }
 

@@ -149,6 +149,26 @@ impl IndexRead {
         Ok(())
     }
 
+    /// Records of which a step is due by itself up to a time, after a time and number; the oldest first, at most so many.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn list_due(
+        &self,
+        after: (i64, i64),
+        until_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<(i64, i64)>, StoreError> {
+        let sql = "SELECT due_ms, no FROM due WHERE (due_ms, no) > (?1, ?2) AND due_ms <= ?3
+                   ORDER BY due_ms, no LIMIT ?4";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement
+            .query_map(params![after.0, after.1, until_ms, limit as i64], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// How many records there are.
     ///
     /// # Errors
@@ -201,14 +221,16 @@ fn read_row(key: i64, row: &Row<'_>) -> Result<IndexRow, StoreError> {
 
 pub(super) fn read_place(connection: &Connection) -> Result<IndexPlace, StoreError> {
     check_version(connection)?;
-    let mut statement =
-        connection.prepare_cached("SELECT district, epoch, pos, next_no FROM place")?;
+    let mut statement = connection
+        .prepare_cached("SELECT district, epoch, pos, next_no, documents, due_no FROM place")?;
     let place = statement.query_row([], |row| {
         Ok((
             row.get::<_, Vec<u8>>(0)?,
             row.get(1)?,
             row.get::<_, i64>(2)?,
             row.get(3)?,
+            row.get(4)?,
+            row.get(5)?,
         ))
     })?;
     Ok(IndexPlace {
@@ -217,5 +239,7 @@ pub(super) fn read_place(connection: &Connection) -> Result<IndexPlace, StoreErr
         epoch: Epoch(place.1),
         pos: Pos(place.2 as u64),
         next_no: place.3,
+        documents: place.4,
+        due_no: place.5,
     })
 }

@@ -1,11 +1,13 @@
 //! SQLite: one file a district for all that decides, one control file for what no decision needs.
 
+mod asked;
 pub mod attachments;
 mod audit;
 pub mod control;
 mod district;
 mod entry;
 mod held;
+pub mod inbox;
 pub mod index;
 mod index_query;
 mod people;
@@ -13,6 +15,7 @@ mod record;
 mod replica;
 mod schema;
 
+pub use asked::AskedRow;
 pub use audit::{TABLES, WaitingRow};
 pub use district::{Bucket, DistrictFacts, DistrictRead, DistrictWrite, Group};
 pub use entry::{EntryRow, NewEntry, SealedRow};

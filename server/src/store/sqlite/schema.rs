@@ -138,6 +138,16 @@ const DISTRICT: &[&str] = &["
         FROM ruled JOIN entry change ON change.pos = ruled.pos JOIN entry ruling ON ruling.pos = ruled.ruling
         WHERE json_extract(CAST(ruling.body AS TEXT), '$.ruling') = 'released'
             AND json_extract(CAST(ruling.body AS TEXT), '$.verdict') = 'quarantined';
+", "
+    -- What was asked for by people who act online: who asks the same again gets the answer that the log has.
+    CREATE TABLE asked (
+        person INTEGER NOT NULL,
+        id BLOB NOT NULL,
+        hash BLOB NOT NULL,
+        pos INTEGER NOT NULL,
+        state TEXT,
+        PRIMARY KEY (person, id)
+    ) STRICT, WITHOUT ROWID;
 "];
 
 const CONTROL: &[&str] = &[
@@ -170,6 +180,18 @@ const CONTROL: &[&str] = &[
     "
     -- Since when a key signs; the one before is good for what it signed.
     ALTER TABLE server_key ADD COLUMN since_ms INTEGER NOT NULL DEFAULT 0;
+",
+    "
+    -- The server's own replicas, each of one person in one epoch of a district's log.
+    CREATE TABLE office_replica (
+        district TEXT NOT NULL REFERENCES district (code),
+        person INTEGER NOT NULL,
+        epoch INTEGER NOT NULL,
+        replica BLOB NOT NULL,
+        seed BLOB NOT NULL,
+        since_ms INTEGER NOT NULL,
+        PRIMARY KEY (district, person, epoch, replica)
+    ) STRICT, WITHOUT ROWID;
 ",
 ];
 

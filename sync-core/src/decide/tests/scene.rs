@@ -67,6 +67,7 @@ pub fn district() -> Directory {
             continues: None,
             branch: None,
             revoked_ms: None,
+            office: false,
         };
         directory.apply(Pos(0), DirectoryChange::Person { person });
         directory.apply(Pos(0), DirectoryChange::Replica(replica));
