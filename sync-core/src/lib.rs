@@ -12,6 +12,7 @@ pub mod decide;
 pub mod digest;
 pub mod directory;
 pub mod documents;
+pub mod duties;
 pub mod entry;
 #[cfg(test)]
 mod fake_server;

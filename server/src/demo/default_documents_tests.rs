@@ -149,7 +149,7 @@ fn a_volunteer_reads_no_report_and_a_handler_only_what_was_sent_to_them() {
     }
     assert_eq!(
         reads("department_handler"),
-        serde_json::json!({"report": "desk"})
+        serde_json::json!({"report": "desk", "alert": "desk", "notice": "place"})
     );
     assert_eq!(reads("system_admin"), serde_json::json!({}));
 }

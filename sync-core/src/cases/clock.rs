@@ -60,6 +60,20 @@ impl CaseClock {
         })
     }
 
+    /// When half, all, and half as much again of the clock that runs for a record will be used up, while nobody moves it;
+    /// nothing while it stands still.
+    pub fn moments(record: &RecordState, documents: &Documents) -> Option<[Option<i64>; 3]> {
+        let run = Run::of(record, documents)?;
+        let whole = run.allowance(documents)?;
+        Some([1, 2, 3].map(|halves| {
+            let part = Allowance {
+                length_ms: whole.length_ms / 2 * halves,
+                ..whole
+            };
+            part.due_ms(run.since_ms, &run.pauses)
+        }))
+    }
+
     /// How far it has come.
     pub fn stage(&self) -> Stage {
         let used = self.used_ms.saturating_mul(2);

@@ -56,43 +56,47 @@ pub struct Category {
     pub proof_is_required: bool,
 }
 
-const WORKFLOWS: [&str; 4] = [
+const WORKFLOWS: [&str; 7] = [
     "case_workflow",
     "patrol_workflow",
     "task_workflow",
     "claim_workflow",
+    "mediation_workflow",
+    "inspection_workflow",
+    "alert_workflow",
 ];
 
+macro_rules! shipped {
+    ($($name:literal,)*) => {
+        [$((
+            $name,
+            include_str!(concat!("../../../sync-core/documents/", $name, ".json")),
+        ),)*]
+    };
+}
+
 /// What ships with the product, by name.
-const SHIPPED: [(&str, &str); 7] = [
-    (
-        "case_workflow",
-        include_str!("../../../sync-core/documents/case_workflow.json"),
-    ),
-    (
-        "patrol_workflow",
-        include_str!("../../../sync-core/documents/patrol_workflow.json"),
-    ),
-    (
-        "task_workflow",
-        include_str!("../../../sync-core/documents/task_workflow.json"),
-    ),
-    (
-        "claim_workflow",
-        include_str!("../../../sync-core/documents/claim_workflow.json"),
-    ),
-    (
-        "roles",
-        include_str!("../../../sync-core/documents/roles.json"),
-    ),
-    (
-        "categories",
-        include_str!("../../../sync-core/documents/categories.json"),
-    ),
-    (
-        "calendar",
-        include_str!("../../../sync-core/documents/calendar.json"),
-    ),
+const SHIPPED: [(&str, &str); 20] = shipped![
+    "case_workflow",
+    "patrol_workflow",
+    "task_workflow",
+    "claim_workflow",
+    "mediation_workflow",
+    "inspection_workflow",
+    "alert_workflow",
+    "roles",
+    "categories",
+    "calendar",
+    "checklists",
+    "routing",
+    "patrol_plan",
+    "patrol_routes",
+    "task_rules",
+    "alert_rules",
+    "indicators",
+    "notice_rules",
+    "duty_roster",
+    "points_rules",
 ];
 
 /// A version that the log has named.

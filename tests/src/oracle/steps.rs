@@ -4,6 +4,8 @@ use super::documents::{Documents, Step};
 use super::fold::{OracleRecord, Taken, saw};
 use super::people::{Grant, People};
 use super::plain::{Entry, Problem, Stamp};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a step is judged by.
 #[derive(Clone, Copy, Debug)]
@@ -172,11 +174,14 @@ fn failing_guard(
             let holds = !is_granted(&fields) || is_end_within(attempted, &fields, guard);
             (holds, not_allowed)
         }
-        "retention_over" => {
+        "retention_over" | "after_30_days" => {
             let over_ms = attempted.days_of(guard) * 24 * 3_600_000;
             let at_ms = attempted.entry.stamp.time_ms;
             (at_ms > entered_ms(attempted) + over_ms, not_allowed)
         }
+        "signed_by_all" => (is_signed(attempted), not_allowed),
+        "has_open_faults" => (is_anything_wrong(attempted), not_allowed),
+        "no_open_faults" => (!is_anything_wrong(attempted), not_allowed),
         _ => panic!("BUG: a document names a guard that no oracle knows: {guard}"),
     };
     (!holds).then_some(otherwise)
@@ -194,6 +199,50 @@ fn is_proved(attempted: &Attempted<'_>, step: &Step) -> bool {
     let is_required =
         step.to == "SELF_DONE" || category.is_some_and(|category| category.proof_is_required);
     names_one || (!is_required && fields.contains_key("note"))
+}
+
+/// Whether every party of a mediation has signed.
+fn is_signed(attempted: &Attempted<'_>) -> bool {
+    let register = attempted.record.registers.get("parties");
+    let parties = register
+        .and_then(|values| values.first())
+        .and_then(|value| value.raw.parse::<i64>().ok())
+        .unwrap_or(0);
+    let signatures = attempted.record.elements.iter();
+    let signatures = signatures.filter(|element| element.set == "signatures");
+    let signed: BTreeSet<i64> = signatures
+        .filter_map(|element| element.fields.get("party")?.parse().ok())
+        .collect();
+    parties >= 1 && (1..=parties).all(|party| signed.contains(&party))
+}
+
+/// Whether the last look at some item of an inspection found it wrong.
+fn is_anything_wrong(attempted: &Attempted<'_>) -> bool {
+    let read = |raw: &str| serde_json::from_str::<Value>(raw).unwrap_or_default();
+    let register = attempted.record.registers.get("answers");
+    let answers = register.and_then(|values| values.first());
+    let answers = answers.map_or(Value::Null, |value| read(&value.raw));
+    let mut last: BTreeMap<String, String> = BTreeMap::new();
+    let mut look = |item: &Value, answer: &Value| {
+        if let (Some(item), Some(answer)) = (item.as_str(), answer.as_str()) {
+            last.insert(item.to_owned(), answer.to_owned());
+        }
+    };
+    for answer in answers.as_array().into_iter().flatten() {
+        look(&answer["item"], &answer["answer"]);
+    }
+    for element in &attempted.record.elements {
+        if element.set == "rechecks" {
+            let part = |name: &str| {
+                element
+                    .fields
+                    .get(name)
+                    .map_or(Value::Null, |raw| read(raw))
+            };
+            look(&part("item"), &part("answer"));
+        }
+    }
+    last.values().any(|answer| answer == "fault")
 }
 
 /// A category that the catalogue does not have is no reason to refuse.

@@ -1,0 +1,73 @@
+//! What the server does by itself: which notices, tasks and alerts there should be, from records, documents and the moment.
+//! Each has an id that follows from what it is about, so that whoever looks again makes nothing twice. Nothing here writes.
+
+pub mod alerts;
+pub mod notices;
+mod people;
+pub mod tasks;
+#[cfg(test)]
+mod tests;
+
+pub use people::{holders_near, lineage, lineage_codes};
+
+use crate::calendar::Allowance;
+use crate::cases::{CaseClock, next_automatic};
+use crate::change::Hash;
+use crate::documents::Documents;
+use crate::ids::{RecordId, UnitId};
+use crate::merge::RecordState;
+
+/// Something that the server should make: a record with its first change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// The record, always the same for the same occasion.
+    pub record: RecordId,
+    /// Its unit.
+    pub unit: UnitId,
+    /// The intent.
+    pub intent: &'static str,
+    /// The open part, JSON.
+    pub open: String,
+}
+
+/// The id of the record that an occasion makes: a version 7 UUID whose time is that of the occasion and whose other bits
+/// follow from what it is (RFC 9562, section 5.7).
+pub fn derived_id(time_ms: i64, what: &[&str]) -> RecordId {
+    let parts: Vec<Vec<u8>> = what
+        .iter()
+        .map(|part| {
+            // Lengths first, so that no two lists of parts read alike.
+            let mut bytes = (part.len() as u32).to_be_bytes().to_vec();
+            bytes.extend_from_slice(part.as_bytes());
+            bytes
+        })
+        .collect();
+    let parts: Vec<&[u8]> = std::iter::once(&b"gridwork/derived/1"[..])
+        .chain(parts.iter().map(Vec::as_slice))
+        .collect();
+    let hash = Hash::of(&parts);
+    let mut bytes = [0; 16];
+    bytes[6..].copy_from_slice(&hash.0[..10]);
+    bytes[..6].copy_from_slice(&time_ms.max(0).to_be_bytes()[2..]);
+    bytes[6] = 0x70 | (bytes[6] & 0x0f);
+    bytes[8] = 0x80 | (bytes[8] & 0x3f);
+    RecordId(uuid::Uuid::from_bytes(bytes))
+}
+
+/// The first moment at which the server must look at a record again by itself, while nobody changes it: a step that comes by
+/// itself, half of a clock, a task that comes some time after, the next one on duty. `None` when never.
+pub fn first_due_ms(record: &RecordState, documents: &Documents) -> Option<i64> {
+    let step = next_automatic(record, documents).map(|coming| coming.due_ms);
+    let clock = CaseClock::moments(record, documents)
+        .filter(|_| notices::reminds(record, documents))
+        .and_then(|moments| moments[0]);
+    let task = tasks::first_due_ms(record, documents);
+    let duty = notices::next_on_duty_ms(record, documents);
+    [step, clock, task, duty].into_iter().flatten().min()
+}
+
+/// When something that is allowed so long is over.
+fn after_ms(from_ms: i64, allowed: crate::calendar::Duration, documents: &Documents) -> i64 {
+    let allowance = Allowance::of(allowed, documents.calendar(), documents.zone());
+    allowance.due_ms(from_ms, &[]).unwrap_or(i64::MAX)
+}
