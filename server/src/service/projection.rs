@@ -6,6 +6,7 @@ use super::office::inbox;
 use super::search_text::words_of;
 use super::worker::{Bell, Worker};
 use crate::store::StoreError;
+use crate::store::sqlite::facts::Facts;
 use crate::store::sqlite::index::{IndexPlace, IndexRow, IndexStep, IndexWrite, Projected};
 use crate::store::sqlite::{DistrictRead, IndexRead, RecordRow};
 use std::collections::BTreeSet;
@@ -13,9 +14,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use sync_core::cases;
+use sync_core::cases::CaseClock;
 use sync_core::documents::Documents;
-use sync_core::ids::Pos;
+use sync_core::duties;
+use sync_core::ids::{Pos, RecordId};
 use sync_core::kinds::Kind;
 use sync_core::merge::RecordState;
 use tokio::sync::watch;
@@ -47,7 +49,10 @@ pub fn describe(row: &RecordRow, state: &RecordState) -> IndexRow {
         unit: row.unit,
         desk: row.desk,
         state: state.state.clone(),
-        category: state.shown_text("category"),
+        // The rule of an alert is what lists of alerts tell apart by.
+        category: state
+            .shown_text("category")
+            .or_else(|| state.shown_text("rule").filter(|_| row.kind == Kind::Alert)),
         title: title.map(|title| title.chars().take(TITLE_CHARS_MAX).collect()),
         time_ms: state.created.map_or(0, |created| created.time_ms),
         pos: row.pos,
@@ -55,9 +60,22 @@ pub fn describe(row: &RecordRow, state: &RecordState) -> IndexRow {
     }
 }
 
-/// When a step of a record comes by itself.
-fn due_ms(record: &RecordState, documents: &Documents) -> Option<i64> {
-    cases::next_automatic(record, documents).map(|coming| coming.due_ms)
+/// What is reckoned of a record.
+fn facts_of(record: &RecordState, documents: &Documents) -> Facts {
+    let subjects = ["about", "household", "subject", "found_in", "report"];
+    let subject = subjects
+        .iter()
+        .find_map(|field| RecordId::parse_canonical(&record.shown_text(field)?));
+    let place = record
+        .shown("place")
+        .and_then(|value| serde_json::from_str(value.get()).ok());
+    let moments = CaseClock::moments(record, documents);
+    Facts {
+        due_ms: duties::first_due_ms(record, documents),
+        over_ms: moments.and_then(|moments| moments[1]),
+        subject,
+        place,
+    }
 }
 
 #[derive(Debug, Default)]
@@ -350,8 +368,10 @@ impl Runner {
         };
         let next = log.scan_records(place.due_no, STEP, |row| {
             let record = view.load_state(&row)?;
-            let due_ms = record.and_then(|record| due_ms(&record, view.documents));
-            step.due.push((row.no, due_ms));
+            let facts = record
+                .filter(|record| record.kind != Kind::Unknown)
+                .map(|record| facts_of(&record, view.documents));
+            step.facts.push((row.no, facts));
             Ok::<_, StoreError>(true)
         })?;
         step.due_no = next.unwrap_or(0);
@@ -375,7 +395,7 @@ impl Runner {
         let described = describe(row, &record);
         Ok(Some(Projected {
             words: words_of(&record, described.category.as_deref()),
-            due_ms: due_ms(&record, view.documents),
+            facts: facts_of(&record, view.documents),
             items: inbox::items_of_record(&view, row, &record)?,
             row: described,
         }))

@@ -80,6 +80,13 @@ pub struct State {
     pub is_final: bool,
 }
 
+impl State {
+    /// Whether somebody must still do something: a clock belongs to the state, running or paused.
+    pub fn has_work(&self) -> bool {
+        self.clock != ClockKind::None
+    }
+}
+
 /// Who hears of a step that comes too often.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Escalation {

@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use sync_core::cases::{self, Automatic, intent_into};
+use sync_core::duties;
 use sync_core::ids::ReplicaId;
 use sync_core::merge::RecordState;
 use sync_core::messages::{Catalogue, Language};
@@ -26,7 +27,8 @@ pub(super) fn take_due<'a>(
     now_ms: i64,
 ) -> BoxFuture<'a, Result<u64, ServiceError>> {
     async move {
-        let candidates = candidates(steward, district, now_ms).await?;
+        let candidates = steward.candidates(district, now_ms).await?;
+        let candidates = with_a_step(district, candidates, now_ms).await?;
         if candidates.is_empty() {
             return Ok(0);
         }
@@ -44,26 +46,51 @@ pub(super) fn take_due<'a>(
     .boxed()
 }
 
-/// The numbers of the records of which a step may be due.
-async fn candidates(
-    steward: &Steward,
+/// Those of these records of which a step is due.
+async fn with_a_step(
     district: &Arc<District>,
+    candidates: Vec<i64>,
     now_ms: i64,
 ) -> Result<Vec<i64>, ServiceError> {
-    let Some(projection) = steward.projection.clone() else {
-        return all_due(district, now_ms).await;
-    };
-    projection.wait_for(district.state().head.0).await;
-    let mut found = Vec::new();
-    let mut after = (i64::MIN, 0);
-    loop {
-        let page = projection.read(|index| index.list_due(after, now_ms, 10 * RECORDS_MAX))?;
-        let page = page.unwrap_or_default();
-        let Some(last) = page.last() else {
-            return Ok(found);
+    let reader = Arc::clone(district);
+    district
+        .read(move |read, state| {
+            let view = reader.view(read, state);
+            let mut found = Vec::new();
+            for no in candidates {
+                let record = view.load_state(&read.get_record_by_no(no)?)?;
+                let is_due = record.is_some_and(|record| {
+                    cases::automatic(&record, view.documents, now_ms).is_some()
+                });
+                found.extend(is_due.then_some(no));
+            }
+            Ok(found)
+        })
+        .await
+}
+
+impl Steward {
+    /// The numbers of the records that must be looked at by a moment.
+    pub(super) async fn candidates(
+        &self,
+        district: &Arc<District>,
+        now_ms: i64,
+    ) -> Result<Vec<i64>, ServiceError> {
+        let Some(projection) = self.projection.clone() else {
+            return all_due(district, now_ms).await;
         };
-        after = *last;
-        found.extend(page.iter().map(|(_, no)| *no));
+        projection.wait_for(district.state().head.0).await;
+        let mut found = Vec::new();
+        let mut after = (i64::MIN, 0);
+        loop {
+            let page = projection.read(|index| index.list_due(after, now_ms, 10 * RECORDS_MAX))?;
+            let page = page.unwrap_or_default();
+            let Some(last) = page.last() else {
+                return Ok(found);
+            };
+            after = *last;
+            found.extend(page.iter().map(|(_, no)| *no));
+        }
     }
 }
 
@@ -78,10 +105,13 @@ async fn all_due(district: &Arc<District>, now_ms: i64) -> Result<Vec<i64>, Serv
             while let Some(from) = next {
                 next = read.scan_records(from, step, |row| {
                     let record = view.load_state(&row)?;
-                    let is_due = record.is_some_and(|record| {
-                        cases::automatic(&record, view.documents, now_ms).is_some()
-                    });
-                    found.extend(is_due.then_some(row.no));
+                    let due_ms =
+                        record.and_then(|record| duties::first_due_ms(&record, view.documents));
+                    found.extend(
+                        due_ms
+                            .is_some_and(|due_ms| due_ms <= now_ms)
+                            .then_some(row.no),
+                    );
                     Ok::<_, StoreError>(true)
                 })?;
             }

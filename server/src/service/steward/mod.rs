@@ -3,7 +3,12 @@
 //! done meanwhile.
 
 mod automatic;
+#[cfg(test)]
+mod duties_tests;
+mod events;
 mod hand;
+mod made;
+mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +34,14 @@ type Duty =
     for<'a> fn(&'a Steward, &'a Arc<District>, i64) -> BoxFuture<'a, Result<u64, ServiceError>>;
 
 /// All duties, by name, in the order in which they are gone through.
-const DUTIES: &[(&str, Duty)] = &[("automatic_steps", automatic::take_due)];
+const DUTIES: &[(&str, Duty)] = &[
+    ("automatic_steps", automatic::take_due),
+    ("events", events::follow),
+    ("clocks", events::look_again),
+    ("cycles", rules::assign_cycles),
+    ("due_again", rules::assign_again),
+    ("alerts", rules::raise_alerts),
+];
 
 /// What one duty came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

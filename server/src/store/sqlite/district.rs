@@ -224,6 +224,17 @@ impl DistrictRead {
             .unwrap_or((Pos(0), Hash::ZERO)))
     }
 
+    /// How far the steward has followed the log; `None` when it never has.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn steward_pos(&self) -> Result<Option<Pos>, StoreError> {
+        let bytes = self.find_meta("steward_pos")?;
+        Ok(bytes
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(|bytes| Pos(u64::from_be_bytes(bytes))))
+    }
+
     /// Committed heads at or below a place, newest first.
     ///
     /// # Errors
@@ -336,6 +347,7 @@ impl DistrictWrite {
             ("code", facts.code.as_bytes()),
             ("name", facts.name.as_bytes()),
             ("time_zone", facts.time_zone.as_bytes()),
+            ("steward_pos", &0_u64.to_be_bytes()),
         ] {
             self.put_meta(name, value)?;
         }
@@ -392,6 +404,14 @@ impl DistrictWrite {
     /// The database's own.
     pub fn put_anew(&self, epoch: Epoch) -> Result<(), StoreError> {
         self.put_meta("anew_epoch", &epoch.0.to_be_bytes())
+    }
+
+    /// Notes how far the steward has followed the log.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn put_steward_pos(&self, pos: Pos) -> Result<(), StoreError> {
+        self.put_meta("steward_pos", &pos.0.to_be_bytes())
     }
 
     /// Notes when writing was last tried for its own sake.

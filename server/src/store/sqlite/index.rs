@@ -1,6 +1,7 @@
 //! The projection's own file: one row a record for lists and search, in order of time. Derived from the log, and made
 //! again from it whenever there is doubt.
 
+use super::facts::{self, Facts, put_facts};
 use super::harden;
 use super::inbox::{self, InboxRow};
 use super::index_query::read_place;
@@ -12,7 +13,7 @@ use sync_core::kinds::Kind;
 use sync_core::limits;
 
 /// The form of the file. A file of another form is not migrated but made again: the log has everything.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// `key` orders records by time and number (see [`record_key`]); it is the row's number here and in `words`, so that
 /// every index gives the newest first without sorting.
@@ -46,10 +47,6 @@ const SCHEMA: &str = "
     CREATE INDEX record_state ON record (state) WHERE state IS NOT NULL;
     CREATE INDEX record_category ON record (category) WHERE category IS NOT NULL;
 
-    -- When the server takes a step of a record by itself, unless somebody takes another before.
-    CREATE TABLE due (no INTEGER PRIMARY KEY, due_ms INTEGER NOT NULL) STRICT;
-    CREATE INDEX due_time ON due (due_ms, no);
-
     -- What waits for a person, the oldest first by `key`: time, then whatever is free.
     CREATE TABLE inbox (
         key INTEGER PRIMARY KEY,
@@ -80,7 +77,7 @@ pub struct IndexPlace {
     pub pos: Pos,
     /// While the first pass over all records lasts: the number of the next one. 0 when done.
     pub next_no: i64,
-    /// Which documents the times in `due` were reckoned with.
+    /// Which documents `facts` were reckoned with.
     pub documents: String,
     /// While they are reckoned anew with others: the number of the next record. 0 when done.
     pub due_no: i64,
@@ -93,8 +90,8 @@ pub struct Projected {
     pub row: IndexRow,
     /// What is searched.
     pub words: IndexWords,
-    /// When a step comes by itself.
-    pub due_ms: Option<i64>,
+    /// What is reckoned of it.
+    pub facts: Facts,
     /// What of it waits for a person.
     pub items: Vec<InboxRow>,
 }
@@ -106,8 +103,8 @@ pub struct IndexStep {
     pub records: Vec<(i64, Option<Projected>)>,
     /// Changes by place, with what of them waits for a person.
     pub changes: Vec<(Pos, Option<InboxRow>)>,
-    /// When steps come by themselves, reckoned anew.
-    pub due: Vec<(i64, Option<i64>)>,
+    /// What is reckoned of records, anew.
+    pub facts: Vec<(i64, Option<Facts>)>,
     /// Where the projection stands afterwards.
     pub pos: Pos,
     /// See [`IndexPlace::next_no`].
@@ -200,7 +197,8 @@ impl IndexWrite {
         remove(path)?;
         let connection = connect(path)?;
         connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {SCHEMA}; PRAGMA user_version = {VERSION}; COMMIT;"
+            "BEGIN IMMEDIATE; {SCHEMA}; {}; PRAGMA user_version = {VERSION}; COMMIT;",
+            facts::SCHEMA
         ))?;
         connection.execute(
             "INSERT INTO place (one, district, epoch, pos, next_no, documents, due_no)
@@ -235,18 +233,15 @@ impl IndexWrite {
         for (no, record) in &step.records {
             let shown = record.as_ref().map(|record| (&record.row, &record.words));
             put(&transaction, *no, shown)?;
-            put_due(
-                &transaction,
-                *no,
-                record.as_ref().and_then(|record| record.due_ms),
-            )?;
+            let facts = record.as_ref().map(|record| &record.facts);
+            put_facts(&transaction, *no, facts)?;
             inbox::put_record(&transaction, *no, record.as_ref())?;
         }
         for (pos, item) in &step.changes {
             inbox::put_change(&transaction, *pos, item.as_ref())?;
         }
-        for (no, due_ms) in &step.due {
-            put_due(&transaction, *no, *due_ms)?;
+        for (no, facts) in &step.facts {
+            put_facts(&transaction, *no, facts.as_ref())?;
         }
         transaction
             .prepare_cached("UPDATE place SET pos = ?1, next_no = ?2, due_no = ?3")?
@@ -254,7 +249,7 @@ impl IndexWrite {
         Ok(transaction.commit()?)
     }
 
-    /// Begins to reckon the times in `due` anew, with these documents.
+    /// Begins to reckon `facts` anew, with these documents.
     ///
     /// # Errors
     /// The database's own.
@@ -313,19 +308,6 @@ fn put(
     connection
         .prepare_cached("INSERT INTO words (rowid, text, facts) VALUES (?1, ?2, ?3)")?
         .execute(params![key, words.text, words.facts])?;
-    Ok(())
-}
-
-fn put_due(connection: &Connection, no: i64, due_ms: Option<i64>) -> Result<(), StoreError> {
-    let sql = match due_ms {
-        Some(_) => {
-            "INSERT INTO due (no, due_ms) VALUES (?1, ?2) ON CONFLICT (no) DO UPDATE SET due_ms = ?2"
-        }
-        None => "DELETE FROM due WHERE no = ?1 AND ?2 IS NULL",
-    };
-    connection
-        .prepare_cached(sql)?
-        .execute(params![no, due_ms])?;
     Ok(())
 }
 

@@ -149,26 +149,6 @@ impl IndexRead {
         Ok(())
     }
 
-    /// Records of which a step is due by itself up to a time, after a time and number; the oldest first, at most so many.
-    ///
-    /// # Errors
-    /// The database's own.
-    pub fn list_due(
-        &self,
-        after: (i64, i64),
-        until_ms: i64,
-        limit: usize,
-    ) -> Result<Vec<(i64, i64)>, StoreError> {
-        let sql = "SELECT due_ms, no FROM due WHERE (due_ms, no) > (?1, ?2) AND due_ms <= ?3
-                   ORDER BY due_ms, no LIMIT ?4";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement
-            .query_map(params![after.0, after.1, until_ms, limit as i64], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
     /// How many records there are.
     ///
     /// # Errors

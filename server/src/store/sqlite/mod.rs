@@ -6,6 +6,7 @@ mod audit;
 pub mod control;
 mod district;
 mod entry;
+pub mod facts;
 mod held;
 pub mod inbox;
 pub mod index;
