@@ -2,9 +2,13 @@
 
 use utoipa::ToSchema;
 
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+
 use super::table::{json, no_parameters};
-use super::{Auth, CHANGE_BODY_BYTES_MAX, Content, Endpoint, Method};
+use super::{Auth, CHANGE_BODY_BYTES_MAX, Content, Endpoint, JSON_BODY_BYTES_MAX, Method};
 use crate::change::{ChangeAnswer, ChangeRequest};
+use crate::inbox::{InboxPage, InboxQuery, RulingAnswer, RulingRequest};
 use crate::problem::ProblemCode;
 
 pub(super) const MAKE_CHANGE: Endpoint = Endpoint {
@@ -23,3 +27,39 @@ pub(super) const MAKE_CHANGE: Endpoint = Endpoint {
         ProblemCode::ClockUnsafe,
     ],
 };
+
+pub(super) const LIST_INBOX: Endpoint = Endpoint {
+    method: Method::Get,
+    path: "/v1/inbox",
+    operation: "list_inbox",
+    summary: "List what waits for a person, in scope, the oldest first, page by page.",
+    auth: Auth::Bearer,
+    request: Content::Empty,
+    body_bytes_max: 0,
+    parameters: inbox_filters,
+    answers: &[json(200, InboxPage::name, "A page of what waits.")],
+    own_problems: &[ProblemCode::FieldInvalid],
+};
+
+pub(super) const RULE: Endpoint = Endpoint {
+    method: Method::Post,
+    path: "/v1/rulings",
+    operation: "rule",
+    summary: "Rule about a change that waits: admit or reject it, or say that it was seen. Its author is told.",
+    auth: Auth::Bearer,
+    request: Content::Json(RulingRequest::name),
+    body_bytes_max: JSON_BODY_BYTES_MAX,
+    parameters: no_parameters,
+    answers: &[json(200, RulingAnswer::name, "The ruling.")],
+    own_problems: &[
+        ProblemCode::NotFound,
+        ProblemCode::Forbidden,
+        ProblemCode::Conflict,
+        ProblemCode::StorageFull,
+        ProblemCode::ClockUnsafe,
+    ],
+};
+
+fn inbox_filters() -> Vec<Parameter> {
+    InboxQuery::into_params(|| Some(ParameterIn::Query))
+}

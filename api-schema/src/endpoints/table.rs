@@ -148,6 +148,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
         own_problems: &[ProblemCode::NotFound],
     },
     office::MAKE_CHANGE,
+    office::LIST_INBOX,
+    office::RULE,
     attachments::WHOLE,
     attachments::THUMBNAIL,
     attachments::OPTIONS,

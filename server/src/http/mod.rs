@@ -11,6 +11,7 @@ mod file_body;
 mod forks;
 mod guarded_stream;
 mod health;
+mod inbox;
 pub mod limits;
 pub mod listener;
 mod observe;

@@ -11,6 +11,7 @@ use api_schema::endpoints::{Auth, Content, Endpoint};
 use api_schema::enrolment::{EnrolmentAnswer, EnrolmentRequest};
 use api_schema::fork::ForkRequest;
 use api_schema::health::Ready;
+use api_schema::inbox::{InboxPage, InboxQuery, RulingAnswer, RulingRequest};
 use api_schema::problem::Problem;
 use api_schema::record::{RecordDetail, RecordPage, RecordQuery, RecordSummary};
 use api_schema::setup::{SetupAnswer, SetupRequest};
@@ -96,6 +97,27 @@ impl Office for Fake {
             problems: Vec::new(),
             time_ms: NOW_MS,
             state: None,
+        })
+    }
+
+    fn list_inbox(
+        &self,
+        _caller: Caller,
+        _query: InboxQuery,
+        _language: Language,
+    ) -> Answer<'_, InboxPage> {
+        self.answer(InboxPage {
+            items: Vec::new(),
+            next: None,
+            pos: 9,
+        })
+    }
+
+    fn rule(&self, _caller: Caller, request: RulingRequest) -> Answer<'_, RulingAnswer> {
+        self.answer(RulingAnswer {
+            pos: 10,
+            of: request.seq,
+            verdict: "accepted".to_owned(),
         })
     }
 }
@@ -426,6 +448,11 @@ fn good_body(row: &Endpoint) -> Body {
             .to_string()
             .into(),
         "make_change" => change().to_string().into(),
+        "rule" => {
+            serde_json::json!({"replica": REPLICA, "seq": 3, "ruling": "admit", "reason": "核实"})
+                .to_string()
+                .into()
+        }
         "fork" => fork().to_string().into(),
         _ if matches!(row.request, Content::Binary(_)) => "GWQ1".into(),
         _ => Body::empty(),

@@ -195,6 +195,11 @@ pub(super) fn store_ruling(
         connection.execute("DELETE FROM own_part WHERE local = ?1", [own.local])?;
         return Ok(Some(own.record));
     }
+    if ruling.ruling == RulingKind::Seen {
+        // It needs no more looking at; where it stands is as before.
+        connection.execute("UPDATE own SET dismissed = 1 WHERE local = ?1", [own.local])?;
+        return Ok(Some(own.record));
+    }
     let older = own
         .ruling
         .as_ref()

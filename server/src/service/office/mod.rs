@@ -4,6 +4,9 @@
 mod author;
 mod changes;
 pub(in crate::service) mod inbox;
+#[cfg(test)]
+mod inbox_tests;
+mod reading;
 mod replicas;
 #[cfg(test)]
 mod tests;
@@ -14,6 +17,7 @@ use crate::ids::Entropy;
 use crate::language::Language;
 use crate::store::sqlite::control::Control;
 use api_schema::change::{ChangeAnswer, ChangeRequest};
+use api_schema::inbox::{InboxPage, InboxQuery, RulingAnswer, RulingRequest};
 use std::sync::{Arc, Mutex};
 use sync_core::change::Hash;
 use sync_core::ids::{Pos, RecordId, ReplicaId, Seq};
@@ -29,6 +33,17 @@ pub trait Office {
         request: ChangeRequest,
         language: Language,
     ) -> Answer<'_, ChangeAnswer>;
+
+    /// Lists what waits for a person, of the caller's scope.
+    fn list_inbox(
+        &self,
+        caller: Caller,
+        query: InboxQuery,
+        language: Language,
+    ) -> Answer<'_, InboxPage>;
+
+    /// Rules about a change in the caller's name.
+    fn rule(&self, caller: Caller, request: RulingRequest) -> Answer<'_, RulingAnswer>;
 }
 
 /// What acting online needs besides the district: the keys of the server's own replicas, the clock and randomness.
