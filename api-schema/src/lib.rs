@@ -3,6 +3,7 @@
 pub mod attachment;
 pub mod change;
 pub mod directory;
+pub mod document;
 pub mod endpoints;
 pub mod enrolment;
 pub mod event;

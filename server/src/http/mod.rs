@@ -5,6 +5,7 @@ pub mod bearer;
 pub mod body;
 mod changes;
 mod directory;
+mod documents;
 mod enrolments;
 mod events;
 mod file_body;

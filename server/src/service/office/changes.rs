@@ -6,6 +6,7 @@ use crate::service::detail::{mark_names, problems, standing_name, verdict_name};
 use crate::service::gridwork::Gridwork;
 use crate::service::{Answer, Caller, ServiceError};
 use api_schema::change::{ChangeAnswer, ChangeRequest, ChangeSource, NeedsRequest};
+use api_schema::document::{DocumentImport, DocumentImportAnswer, DocumentList};
 use api_schema::inbox::{InboxPage, InboxQuery, RulingAnswer, RulingRequest};
 use api_schema::problem::FieldProblem;
 use std::sync::Arc;
@@ -52,6 +53,23 @@ impl Office for Gridwork {
         language: Language,
     ) -> Answer<'_, InboxPage> {
         Box::pin(self.list_inbox_of(caller, query, language))
+    }
+
+    fn list_documents(&self, caller: Caller) -> Answer<'_, DocumentList> {
+        Box::pin(async move { self.list_documents_for(caller) })
+    }
+
+    fn get_document(&self, caller: Caller, name: String, version: u32) -> Answer<'_, String> {
+        Box::pin(self.read_document(caller, name, version))
+    }
+
+    fn import_documents(
+        &self,
+        caller: Caller,
+        import: DocumentImport,
+        language: Language,
+    ) -> Answer<'_, DocumentImportAnswer> {
+        Box::pin(self.import_documents_for(caller, import, language))
     }
 
     fn rule(&self, caller: Caller, request: RulingRequest) -> Answer<'_, RulingAnswer> {

@@ -3,6 +3,9 @@
 
 mod author;
 mod changes;
+mod documents;
+#[cfg(test)]
+mod documents_tests;
 pub(in crate::service) mod inbox;
 #[cfg(test)]
 mod inbox_tests;
@@ -17,6 +20,7 @@ use crate::ids::Entropy;
 use crate::language::Language;
 use crate::store::sqlite::control::Control;
 use api_schema::change::{ChangeAnswer, ChangeRequest};
+use api_schema::document::{DocumentImport, DocumentImportAnswer, DocumentList};
 use api_schema::inbox::{InboxPage, InboxQuery, RulingAnswer, RulingRequest};
 use std::sync::{Arc, Mutex};
 use sync_core::change::Hash;
@@ -41,6 +45,20 @@ pub trait Office {
         query: InboxQuery,
         language: Language,
     ) -> Answer<'_, InboxPage>;
+
+    /// Lists the documents of the caller's district.
+    fn list_documents(&self, caller: Caller) -> Answer<'_, DocumentList>;
+
+    /// Reads the text of one version of a document.
+    fn get_document(&self, caller: Caller, name: String, version: u32) -> Answer<'_, String>;
+
+    /// Takes or checks further versions of documents.
+    fn import_documents(
+        &self,
+        caller: Caller,
+        import: DocumentImport,
+        language: Language,
+    ) -> Answer<'_, DocumentImportAnswer>;
 
     /// Rules about a change in the caller's name.
     fn rule(&self, caller: Caller, request: RulingRequest) -> Answer<'_, RulingAnswer>;
