@@ -6,6 +6,7 @@ use crate::service::ServiceError;
 use crate::service::testing::{DISTRICT, GRID, OTHER_TOWN, Phone, TOWN, TestDistrict};
 use crate::service::verify::{Known, verify};
 use crate::store::sqlite::DistrictRead;
+use crate::store::sqlite::inbox::SettledRow;
 use api_schema::inbox::{
     InboxItem, InboxPage, InboxQuery, InboxSort, RulingAnswer, RulingChoice, RulingRequest,
 };
@@ -55,6 +56,14 @@ async fn rule(
     district.gridwork().rule(phone.caller, request).await
 }
 
+/// What whoever tells people of it reads.
+fn told_settled(district: &TestDistrict) -> Vec<SettledRow> {
+    let background = district.gridwork().background(district.district());
+    let projection = &background.expect("it runs").projection;
+    let settled = projection.read(|index| index.list_settled(0, 100));
+    settled.expect("read").expect("a projection")
+}
+
 fn assert_verifies(district: &TestDistrict) {
     let read = DistrictRead::open(district.district().path()).expect("open");
     let report = verify(&read, "440399", Known::default(), &mut |_| {}).expect("verify");
@@ -96,8 +105,16 @@ async fn a_conflict_shows_both_values_and_goes_with_an_amendment_that_saw_them()
     let settle = serde_json::from_str(&settle.to_string()).expect("a request");
     let gridwork = district.gridwork();
     let settled = gridwork.make_change(desk.caller, settle, Language::English);
-    assert_eq!(settled.await.expect("an answer").verdict, "accepted");
+    let settled = settled.await.expect("an answer");
+    assert_eq!(settled.verdict, "accepted");
     assert_eq!(inbox(&district, &desk).await.len(), 0);
+    let told = told_settled(&district);
+    assert_eq!(told.len(), 1);
+    assert_eq!((told[0].sort as u8, told[0].field.as_str()), (1, "title"));
+    assert_eq!(
+        (told[0].pos.0, told[0].by.0),
+        (item.change.pos, settled.pos)
+    );
     assert_verifies(&district);
 }
 
@@ -205,6 +222,9 @@ async fn what_waits_is_listed_at_once_marked_after_three_days_and_ruled_about() 
     let rejected = rule(&district, &desk, &items[1], RulingChoice::Reject).await;
     assert_eq!(rejected.expect("rejected").verdict, "quarantined");
     assert_eq!(inbox(&district, &desk).await.len(), 0);
+    let told = told_settled(&district);
+    let told: Vec<_> = told.iter().map(|row| row.pos.0).collect();
+    assert_eq!(told, [items[0].change.pos, items[1].change.pos]);
     assert_verifies(&district);
 }
 

@@ -12,7 +12,7 @@ use sync_core::kinds::Kind;
 use sync_core::limits;
 
 /// The form of the file. A file of another form is not migrated but made again: the log has everything.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// `key` orders records by time and number (see [`record_key`]); it is the row's number here and in `words`, so that
 /// every index gives the newest first without sorting.
@@ -66,6 +66,15 @@ const SCHEMA: &str = "
     CREATE INDEX inbox_pos ON inbox (pos);
     CREATE INDEX inbox_sort ON inbox (sort);
     CREATE INDEX inbox_unit ON inbox (unit);
+    -- What no longer waits, in the order in which that was found; the newest only.
+    CREATE TABLE settled (
+        id INTEGER PRIMARY KEY,
+        sort INTEGER NOT NULL,
+        no INTEGER,
+        pos INTEGER NOT NULL,
+        field TEXT NOT NULL,
+        by_pos INTEGER NOT NULL
+    ) STRICT;
     CREATE VIRTUAL TABLE words USING fts5 (text, facts, content = '', contentless_delete = 1, tokenize = 'unicode61');
 ";
 
@@ -243,7 +252,7 @@ impl IndexWrite {
             inbox::put_record(&transaction, *no, record.as_ref())?;
         }
         for (pos, item) in &step.changes {
-            inbox::put_change(&transaction, *pos, item.as_ref())?;
+            inbox::put_change(&transaction, *pos, item.as_ref(), step.pos)?;
         }
         for (no, due_ms) in &step.due {
             put_due(&transaction, *no, *due_ms)?;
