@@ -268,7 +268,7 @@ fn change(
         let is_earlier =
             |step: &&sync_core::merge::Step| step.stamp.order() < attempt.stamp.order();
         let steps = || state.steps.iter().filter(|step| step.states.is_some());
-        let before = steps().filter(is_earlier).next_back();
+        let before = steps().rfind(is_earlier);
         let states = before.and_then(|step| step.states.as_ref());
         let first = steps().next().and_then(|step| step.states.as_ref());
         states
