@@ -20,6 +20,9 @@ pub const JSON_BODY_BYTES_MAX: usize = 16 << 10;
 /// The most bytes of a change made online: an open part and a sealed one, and what is around them.
 pub const CHANGE_BODY_BYTES_MAX: usize = 136 << 10;
 
+/// The most bytes of a request that brings documents in: the longest that ship are some tens of kilobytes.
+pub const DOCUMENTS_BODY_BYTES_MAX: usize = 4 << 20;
+
 /// The most bytes of an attachment, as the intent `attachment.add` has it.
 pub const ATTACHMENT_BYTES_MAX: usize = 104_857_600;
 

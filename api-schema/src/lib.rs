@@ -3,11 +3,13 @@
 pub mod attachment;
 pub mod change;
 pub mod directory;
+pub mod document;
 pub mod endpoints;
 pub mod enrolment;
 pub mod event;
 pub mod fork;
 pub mod health;
+pub mod inbox;
 pub mod openapi;
 pub mod problem;
 pub mod record;

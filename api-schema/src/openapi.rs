@@ -15,17 +15,25 @@ use utoipa::openapi::{Info, License, Required};
 use crate::attachment::{PIECE_CONTENT_TYPE, TUS_VERSION};
 use crate::endpoints::{Auth, Content, ENDPOINTS, Endpoint, Method};
 use crate::problem::{PROBLEM_CONTENT_TYPE, ProblemType};
-use crate::{change, directory, enrolment, fork, health, problem, record, setup, snapshot};
+use crate::{
+    change, directory, document, enrolment, fork, health, inbox, problem, record, setup, snapshot,
+};
 
 #[derive(OpenApi)]
 #[openapi(components(schemas(
     change::ChangeAnswer,
     change::ChangeRequest,
     directory::Directory,
+    document::DocumentImport,
+    document::DocumentImportAnswer,
+    document::DocumentList,
     enrolment::EnrolmentAnswer,
     enrolment::EnrolmentRequest,
     fork::ForkRequest,
     health::Live,
+    inbox::InboxPage,
+    inbox::RulingAnswer,
+    inbox::RulingRequest,
     health::Ready,
     problem::Problem,
     record::RecordDetail,

@@ -41,6 +41,8 @@ pub enum RulingKind {
     Repaired,
     /// Sealed parts were deleted; the chain goes on over their commitments.
     Erased,
+    /// A person has looked at a step that was not applied, or at what came from a forked branch. Where it stands is as before.
+    Seen,
 }
 
 impl RulingKind {

@@ -152,7 +152,7 @@ impl Standing {
             Some((RulingKind::Rejected, _)) => return Self::Rejected,
             Some((RulingKind::Repaired, _)) => return Self::Repaired,
             Some((RulingKind::Released | RulingKind::Admitted, now)) => now.verdict,
-            Some((RulingKind::Erased, _)) | None => answer.verdict,
+            Some((RulingKind::Erased | RulingKind::Seen, _)) | None => answer.verdict,
         };
         match verdict {
             Verdict::Accepted => Self::InForce,
@@ -325,12 +325,13 @@ mod tests {
     use crate::verdict::Marks;
     use std::collections::BTreeSet;
 
-    const RULINGS: [RulingKind; 5] = [
+    const RULINGS: [RulingKind; 6] = [
         RulingKind::Released,
         RulingKind::Admitted,
         RulingKind::Rejected,
         RulingKind::Repaired,
         RulingKind::Erased,
+        RulingKind::Seen,
     ];
 
     fn answer(verdict: Verdict) -> Answer {

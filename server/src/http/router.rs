@@ -16,8 +16,8 @@ use tower_http::compression::predicate::{
 
 use super::problem::HttpProblem;
 use super::{
-    App, attachments, bearer, changes, directory, enrolments, events, forks, health, observe,
-    openapi, problem, records, setups, snapshots, sync, uploads, web,
+    App, attachments, bearer, changes, directory, documents, enrolments, events, forks, health,
+    inbox, observe, openapi, problem, records, setups, snapshots, sync, uploads, web,
 };
 
 /// Operation id and handler; the table says under which path, for whom and within which limits.
@@ -30,6 +30,11 @@ fn handlers() -> Vec<(&'static str, MethodRouter<App>)> {
         ("events", get(events::events)),
         ("list_records", get(records::list_records)),
         ("get_record", get(records::get_record)),
+        ("list_inbox", get(inbox::list_inbox)),
+        ("rule", post(inbox::rule)),
+        ("list_documents", get(documents::list_documents)),
+        ("get_document", get(documents::get_document)),
+        ("import_documents", post(documents::import_documents)),
         ("make_change", post(changes::make_change)),
         ("attachment", get(attachments::attachment)),
         ("attachment_thumbnail", get(attachments::thumbnail)),

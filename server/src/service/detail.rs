@@ -94,7 +94,7 @@ fn clock(state: &RecordState, documents: &Documents, now_ms: i64) -> Option<Case
     })
 }
 
-fn written(stamp: &Stamp, value: Value) -> WrittenValue {
+pub(super) fn written(stamp: &Stamp, value: Value) -> WrittenValue {
     WrittenValue {
         value,
         person: stamp.person.0,
@@ -104,7 +104,7 @@ fn written(stamp: &Stamp, value: Value) -> WrittenValue {
 }
 
 /// A value as JSON that the caller's reader understands; the log keeps the author's own spelling.
-fn value_of(raw: &str) -> Value {
+pub(super) fn value_of(raw: &str) -> Value {
     serde_json::from_str(raw).unwrap_or(Value::Null)
 }
 
@@ -288,6 +288,7 @@ pub(super) fn ruling_name(ruling: RulingKind) -> &'static str {
         RulingKind::Rejected => "rejected",
         RulingKind::Repaired => "repaired",
         RulingKind::Erased => "erased",
+        RulingKind::Seen => "seen",
     }
 }
 

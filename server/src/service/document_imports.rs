@@ -4,7 +4,7 @@ use super::ServiceError;
 use super::district::District;
 use super::imports::describe_one;
 use super::log_writer::LogWriter;
-use crate::import::{DocumentRow, KnownDocuments, Severity, parse_document};
+use crate::import::{DocumentRow, Finding, KnownDocuments, Severity, parse_document};
 use crate::store::StoreError;
 use api_schema::problem::FieldProblem;
 use serde::{Deserialize, Serialize};
@@ -58,8 +58,28 @@ pub fn check_documents(
     }
 }
 
+/// All that is found in files, each held against those before it, with the name of its file.
+pub(super) fn find_in_documents(
+    files: &[DocumentFile],
+    mut known: KnownDocuments,
+) -> Vec<(String, Finding)> {
+    let mut found = Vec::new();
+    for each in files {
+        let parsed = parse_document(each.text.as_bytes(), &known);
+        for finding in parsed.findings {
+            found.push((each.file.clone(), finding));
+        }
+        for row in parsed.rows {
+            known.put(&row);
+        }
+    }
+    found
+}
+
 /// The last version of each document of a district, whether its time has come or not: a new one is held against these.
-async fn known(district: &Arc<District>) -> Result<KnownDocuments, ServiceError> {
+pub(super) async fn known_documents(
+    district: &Arc<District>,
+) -> Result<KnownDocuments, ServiceError> {
     district
         .read(|read, state| {
             let mut last = Vec::new();
@@ -85,7 +105,7 @@ pub(super) async fn import_documents(
     files: &[DocumentFile],
     only_check: bool,
 ) -> Result<Value, ServiceError> {
-    let (rows, unchanged) = check_documents(files, known(district).await?)?;
+    let (rows, unchanged) = check_documents(files, known_documents(district).await?)?;
     let zone = district.documents().zone().clone();
     let entered = if only_check {
         rows.iter().map(|row| row_value(row, None)).collect()

@@ -340,10 +340,12 @@ impl<'a> LogWriter<'a> {
             }
             self.write.update_record(row)?;
         }
-        if ruling.ruling == RulingKind::Erased {
-            self.write.erase_sealed(ruling.of)?;
-        } else {
-            self.write.insert_ruled(ruling.of, pos, ruling.waits_on())?;
+        match ruling.ruling {
+            RulingKind::Erased => {
+                self.write.erase_sealed(ruling.of)?;
+            }
+            RulingKind::Seen => self.write.insert_seen(ruling.of, pos)?,
+            _ => self.write.insert_ruled(ruling.of, pos, ruling.waits_on())?,
         }
         let body = serde_json::to_vec(ruling).expect("BUG: a ruling is always JSON");
         let appended = NewEntry {

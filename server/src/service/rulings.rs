@@ -1,6 +1,7 @@
 //! Rulings by a person: a held or quarantined change is admitted or rejected with a reason; sealed parts are erased.
 
 use super::ServiceError;
+use super::context::read_ruling;
 use super::district::District;
 use super::log_writer::LogWriter;
 use crate::store::StoreError;
@@ -9,7 +10,7 @@ use sync_core::entry::{EntryKind, Ruling, RulingKind};
 use sync_core::ids::{PersonId, Pos, UnitId};
 use sync_core::kinds::{Kind, Shape};
 use sync_core::merge::RecordState;
-use sync_core::verdict::{Problem, Verdict};
+use sync_core::verdict::{Answer, Marks, Problem, Verdict};
 
 /// Who may rule about a change, on its record's unit or above.
 const RULING_ROLES: [&str; 3] = ["duty_desk", "grid_head", "district_lead"];
@@ -21,7 +22,7 @@ const ERASING_ROLES: [&str; 1] = ["privacy_officer"];
 pub struct RulingRequest {
     /// The place of the change.
     pub of: Pos,
-    /// Admitted, rejected or erased.
+    /// Admitted, rejected, seen or erased.
     pub ruling: RulingKind,
     /// Who rules.
     pub by: PersonId,
@@ -90,14 +91,21 @@ fn rule(
     if !may_rule(&log.directory(), request.by, request.ruling, unit, now_ms) {
         return Ok(Err(ServiceError::Forbidden));
     }
+    if let Some(before) = ruled_before(log, request)? {
+        return Ok(Ok(before));
+    }
     // Sealed parts can be erased of any change, whatever became of it.
     let first = entry.answer.clone();
     let present = match request.ruling {
         RulingKind::Erased => first,
         _ => log.view().present(&entry)?.answer,
     };
-    let waits = log.write().find_held(request.of)?;
-    if request.ruling != RulingKind::Erased && waits.is_none() {
+    let is_open = match request.ruling {
+        RulingKind::Erased => true,
+        RulingKind::Seen => is_to_be_seen(&present) && log.write().find_seen(request.of)?.is_none(),
+        _ => log.write().find_held(request.of)?.is_some(),
+    };
+    if !is_open {
         return Ok(Err(ServiceError::Conflict {
             reason: "nothing waits for a ruling here",
         }));
@@ -142,6 +150,30 @@ fn rule(
         log.release_after_ruling(&header, entry.replica, entry.seq, now_ms)?;
     }
     Ok(Ok(pos))
+}
+
+/// Whether a change is one that a desk looks at and leaves as it is: a step that was not applied, or what a forked branch
+/// brought into force.
+pub(super) fn is_to_be_seen(present: &Answer) -> bool {
+    let forked = present.marks.has(Marks::FORKED) && !present.marks.has(Marks::REPEAT);
+    present.verdict == Verdict::NotApplied || (forked && present.verdict.is_in_force())
+}
+
+/// The same ruling by the same person for the same reason, whose answer was lost.
+fn ruled_before(log: &LogWriter<'_>, request: &RulingRequest) -> Result<Option<Pos>, StoreError> {
+    let found = match request.ruling {
+        RulingKind::Erased => None,
+        RulingKind::Seen => log.write().find_seen(request.of)?,
+        _ => log.write().find_ruling(request.of, log.view().head)?,
+    };
+    let Some(pos) = found else { return Ok(None) };
+    let entry = log.write().find_entry(pos)?;
+    let ruling = entry.as_ref().map(read_ruling).transpose()?;
+    let is_same = ruling.is_some_and(|ruling| {
+        (ruling.ruling, ruling.by) == (request.ruling, Some(request.by))
+            && ruling.reason == request.reason
+    });
+    Ok(is_same.then_some(pos))
 }
 
 /// The verdict of a change that a person lets in, `None` when it cannot have any effect: its payload is wrong, the

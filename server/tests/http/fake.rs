@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use api_schema::change::{ChangeAnswer, ChangeRequest};
 use api_schema::directory::Directory;
+use api_schema::document::{DocumentImport, DocumentImportAnswer, DocumentList};
 use api_schema::endpoints::{Auth, Content, Endpoint};
 use api_schema::enrolment::{EnrolmentAnswer, EnrolmentRequest};
 use api_schema::fork::ForkRequest;
 use api_schema::health::Ready;
+use api_schema::inbox::{InboxPage, InboxQuery, RulingAnswer, RulingRequest};
 use api_schema::problem::Problem;
 use api_schema::record::{RecordDetail, RecordPage, RecordQuery, RecordSummary};
 use api_schema::setup::{SetupAnswer, SetupRequest};
@@ -96,6 +98,52 @@ impl Office for Fake {
             problems: Vec::new(),
             time_ms: NOW_MS,
             state: None,
+        })
+    }
+
+    fn list_inbox(
+        &self,
+        _caller: Caller,
+        _query: InboxQuery,
+        _language: Language,
+    ) -> Answer<'_, InboxPage> {
+        self.answer(InboxPage {
+            items: Vec::new(),
+            next: None,
+            pos: 9,
+        })
+    }
+
+    fn list_documents(&self, _caller: Caller) -> Answer<'_, DocumentList> {
+        self.answer(DocumentList {
+            documents: Vec::new(),
+            calendar_missing_year: None,
+        })
+    }
+
+    fn get_document(&self, _caller: Caller, _name: String, _version: u32) -> Answer<'_, String> {
+        self.answer("{}".to_owned())
+    }
+
+    fn import_documents(
+        &self,
+        _caller: Caller,
+        import: DocumentImport,
+        _language: Language,
+    ) -> Answer<'_, DocumentImportAnswer> {
+        self.answer(DocumentImportAnswer {
+            entered: Vec::new(),
+            unchanged: import.files.len() as u64,
+            only_checked: import.only_check,
+            problems: Vec::new(),
+        })
+    }
+
+    fn rule(&self, _caller: Caller, request: RulingRequest) -> Answer<'_, RulingAnswer> {
+        self.answer(RulingAnswer {
+            pos: 10,
+            of: request.seq,
+            verdict: "accepted".to_owned(),
         })
     }
 }
@@ -389,6 +437,8 @@ pub fn sample_path(row: &Endpoint) -> String {
     row.path
         .replace("{record}", &REPLICA.to_string())
         .replace("{name}", "u7")
+        .replace("{document}", "roles")
+        .replace("{version}", "1")
         .replace("{segment}", "0")
         .replace("{sha256}", &"ab".repeat(32))
         .replace("{upload}", &REPLICA.to_string())
@@ -426,6 +476,14 @@ fn good_body(row: &Endpoint) -> Body {
             .to_string()
             .into(),
         "make_change" => change().to_string().into(),
+        "import_documents" => serde_json::json!({"files": [{"file": "roles.json", "text": "{}"}]})
+            .to_string()
+            .into(),
+        "rule" => {
+            serde_json::json!({"replica": REPLICA, "seq": 3, "ruling": "admit", "reason": "核实"})
+                .to_string()
+                .into()
+        }
         "fork" => fork().to_string().into(),
         _ if matches!(row.request, Content::Binary(_)) => "GWQ1".into(),
         _ => Body::empty(),

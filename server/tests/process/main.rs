@@ -4,6 +4,7 @@ mod attachments;
 mod backup;
 mod backup_damage;
 mod device;
+mod office;
 mod phone;
 mod server;
 

@@ -1,5 +1,6 @@
 //! What people do online stands in the log like a phone's work: it is checked, it survives a restore, and no chain forks.
 
+use api_schema::inbox::{InboxQuery, InboxSort, RulingChoice, RulingRequest};
 use rusqlite::Connection;
 use serde_json::json;
 use server::language::Language;
@@ -11,6 +12,7 @@ use server::store::sqlite::control::Control;
 use sync_core::ids::{PersonId, RecordId, ReplicaId};
 use uuid::Uuid;
 
+use crate::day::Day;
 use crate::world::{CODE, World, verify_data};
 
 struct Desk {
@@ -101,6 +103,58 @@ fn a_change_made_online_is_checked_like_any_other() {
         let told = format!("{:?}", report.faults);
         let told = told.to_lowercase().replace('_', "");
         assert!(told.contains(&found.replace('_', "")), "{sql}: {told}");
+    }
+}
+
+#[test]
+fn what_a_forked_branch_brought_is_listed_until_a_desk_has_looked() {
+    let mut day = Day::new();
+    day.one_case();
+    day.clone_and_fork();
+    let desk = Desk::new(&day.world, day.desk);
+    let forked = |day: &Day| {
+        let query = InboxQuery {
+            sort: Some(InboxSort::Forked),
+            ..InboxQuery::default()
+        };
+        let listed = day
+            .world
+            .gridwork
+            .list_inbox(desk.caller, query, Language::Chinese);
+        day.world.block_on(listed).expect("a page").items
+    };
+    let items = forked(&day);
+    assert!(!items.is_empty());
+    for item in &items {
+        assert!(item.change.marks.iter().any(|mark| mark == "forked"));
+        let request = RulingRequest {
+            replica: item.change.replica,
+            seq: item.change.seq,
+            ruling: RulingChoice::Seen,
+            reason: "已核对".into(),
+        };
+        let ruled = day.world.gridwork.rule(desk.caller, request);
+        day.world.block_on(ruled).expect("seen");
+    }
+    assert_eq!(forked(&day).len(), 0);
+    let report = day.world.verify();
+    assert!(report.is_ok(), "{:#?}", report.faults);
+    // Who says that it was seen must be allowed to, and it must have been there to be seen.
+    let pos = report.head.pos as i64;
+    for (sql, found) in [
+        ("DELETE FROM seen WHERE ruling = ?1", "ruleddiffers"),
+        (
+            "UPDATE seen SET ruling = ruling - 1 WHERE ruling = ?1",
+            "ruleddiffers",
+        ),
+    ] {
+        let copy = day.world.copy();
+        let connection = Connection::open(district_path(copy.path(), CODE)).expect("open");
+        assert_eq!(connection.execute(sql, [pos]).expect("changed"), 1);
+        drop(connection);
+        let report = verify_data(copy.path(), Known::default());
+        let told = format!("{:?}", report.faults).to_lowercase();
+        assert!(told.contains(found), "{sql}: {told}");
     }
 }
 

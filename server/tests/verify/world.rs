@@ -75,7 +75,9 @@ impl World {
         entropy: Arc<SeededEntropy>,
         options: OpenOptions,
     ) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build();
         let gridwork = Gridwork::open(data.path(), clock.clone(), entropy.clone(), options);
         Self {
             gridwork: gridwork.expect("open"),

@@ -26,6 +26,9 @@ pub struct Role {
     pub intents: Vec<String>,
     /// The kinds it reads, and how.
     pub reads: BTreeMap<Kind, Reads>,
+    /// What of the district itself it may change, when it is held on the whole district: `documents`.
+    #[serde(default)]
+    pub administers: Vec<String>,
 }
 
 #[derive(Deserialize)]

@@ -36,12 +36,13 @@ const COLUMNS: &str = "o.local, i.replica, i.replica_no, o.seq, o.record, o.inte
     o.answer, o.time_ms, o.place_epoch, o.place_pos, o.again, o.ruling, o.ruling_pos, o.ruling_answer, o.reason,
     o.repaired_by IS NOT NULL, o.chain";
 
-pub(super) const RULINGS: [RulingKind; 5] = [
+pub(super) const RULINGS: [RulingKind; 6] = [
     RulingKind::Released,
     RulingKind::Admitted,
     RulingKind::Rejected,
     RulingKind::Repaired,
     RulingKind::Erased,
+    RulingKind::Seen,
 ];
 
 fn stored_answer(row: &Row<'_>, index: usize) -> Result<Option<Answer>, ReplicaError> {
@@ -126,7 +127,9 @@ impl Own {
     /// The answer that holds now.
     pub fn present_answer(&self) -> Option<&Answer> {
         match &self.ruling {
-            Some((kind, _, answer)) if *kind != RulingKind::Erased => Some(answer),
+            Some((kind, _, answer)) if !matches!(kind, RulingKind::Erased | RulingKind::Seen) => {
+                Some(answer)
+            }
             _ => self.answer.as_ref(),
         }
     }

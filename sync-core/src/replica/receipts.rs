@@ -10,6 +10,7 @@ use crate::entry::RulingKind;
 use crate::ids::{DistrictId, Pos, RecordId, Seq};
 use crate::verdict::encode_answers;
 use crate::wire::{KeyLink, Receipt, RulingItem, SignedHead, WipeOrder};
+use crate::words::Standing;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// How many signed heads a phone keeps.
@@ -193,6 +194,13 @@ pub(super) fn store_ruling(
     };
     if ruling.ruling == RulingKind::Erased {
         connection.execute("DELETE FROM own_part WHERE local = ?1", [own.local])?;
+        return Ok(Some(own.record));
+    }
+    if ruling.ruling == RulingKind::Seen {
+        // A step that was not applied needs no more looking at; where a change stands is as before.
+        connection
+            .prepare_cached("UPDATE own SET dismissed = 1 WHERE local = ?1 AND standing = ?2")?
+            .execute(params![own.local, Standing::NotApplied as i64])?;
         return Ok(Some(own.record));
     }
     let older = own

@@ -68,12 +68,13 @@ pub enum Item {
     Ruling(RulingItem),
 }
 
-const RULINGS: [(RulingKind, u64); 5] = [
+const RULINGS: [(RulingKind, u64); 6] = [
     (RulingKind::Released, 1),
     (RulingKind::Admitted, 2),
     (RulingKind::Rejected, 3),
     (RulingKind::Repaired, 4),
     (RulingKind::Erased, 5),
+    (RulingKind::Seen, 6),
 ];
 
 /// Appends an item: varint length, then fields, of which 1 says what it is.

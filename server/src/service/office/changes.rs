@@ -6,6 +6,8 @@ use crate::service::detail::{mark_names, problems, standing_name, verdict_name};
 use crate::service::gridwork::Gridwork;
 use crate::service::{Answer, Caller, ServiceError};
 use api_schema::change::{ChangeAnswer, ChangeRequest, ChangeSource, NeedsRequest};
+use api_schema::document::{DocumentImport, DocumentImportAnswer, DocumentList};
+use api_schema::inbox::{InboxPage, InboxQuery, RulingAnswer, RulingRequest};
 use api_schema::problem::FieldProblem;
 use std::sync::Arc;
 use sync_core::change::{ChangeId, For, Hash, Needs, PartClass, Source};
@@ -42,6 +44,36 @@ impl Office for Gridwork {
             let acted = acted.expect("BUG: one change has one answer");
             Ok(answer(acted, payload.as_ref(), texts))
         })
+    }
+
+    fn list_inbox(
+        &self,
+        caller: Caller,
+        query: InboxQuery,
+        language: Language,
+    ) -> Answer<'_, InboxPage> {
+        Box::pin(self.list_inbox_of(caller, query, language))
+    }
+
+    fn list_documents(&self, caller: Caller) -> Answer<'_, DocumentList> {
+        Box::pin(async move { self.list_documents_for(caller) })
+    }
+
+    fn get_document(&self, caller: Caller, name: String, version: u32) -> Answer<'_, String> {
+        Box::pin(self.read_document(caller, name, version))
+    }
+
+    fn import_documents(
+        &self,
+        caller: Caller,
+        import: DocumentImport,
+        language: Language,
+    ) -> Answer<'_, DocumentImportAnswer> {
+        Box::pin(self.import_documents_for(caller, import, language))
+    }
+
+    fn rule(&self, caller: Caller, request: RulingRequest) -> Answer<'_, RulingAnswer> {
+        Box::pin(self.rule_as(caller, request))
     }
 }
 

@@ -76,21 +76,31 @@ fn open_attempt(
     if last.is_some_and(|step| step.stamp.order() > attempt.stamp.order()) {
         return Ok(None);
     }
-    let Some(mut entry) = view.read.find_entry(attempt.stamp.place.pos)? else {
+    let Some(entry) = step_change(view, attempt.stamp.place.pos)? else {
         return Ok(None);
     };
-    if entry.kind == EntryKind::Ruling {
-        let of = read_ruling(&entry)?.of;
-        let Some(change) = view.read.find_entry(of)? else {
-            return Ok(None);
-        };
-        entry = change;
-    }
     Ok((!is_settled(view, &entry)?).then_some(entry))
+}
+
+/// The change whose effect stands at a place: its own, or that of the ruling that released it.
+///
+/// # Errors
+/// Storage's own, or a corrupt row.
+pub(super) fn step_change(view: &LogView<'_>, pos: Pos) -> Result<Option<EntryRow>, StoreError> {
+    let found = view.read.find_entry(pos)?;
+    match found {
+        Some(entry) if entry.kind == EntryKind::Ruling => {
+            view.read.find_entry(read_ruling(&entry)?.of)
+        }
+        found => Ok(found),
+    }
 }
 
 /// Whether a person has ruled about a change, or a repair has taken its place.
 fn is_settled(view: &LogView<'_>, entry: &EntryRow) -> Result<bool, StoreError> {
+    if view.read.find_seen(entry.pos)?.is_some() {
+        return Ok(true);
+    }
     let Some(pos) = view.read.find_ruling(entry.pos, view.head)? else {
         return Ok(false);
     };

@@ -3,7 +3,13 @@
 
 mod author;
 mod changes;
+mod documents;
+#[cfg(test)]
+mod documents_tests;
 pub(in crate::service) mod inbox;
+#[cfg(test)]
+mod inbox_tests;
+mod reading;
 mod replicas;
 #[cfg(test)]
 mod tests;
@@ -14,6 +20,8 @@ use crate::ids::Entropy;
 use crate::language::Language;
 use crate::store::sqlite::control::Control;
 use api_schema::change::{ChangeAnswer, ChangeRequest};
+use api_schema::document::{DocumentImport, DocumentImportAnswer, DocumentList};
+use api_schema::inbox::{InboxPage, InboxQuery, RulingAnswer, RulingRequest};
 use std::sync::{Arc, Mutex};
 use sync_core::change::Hash;
 use sync_core::ids::{Pos, RecordId, ReplicaId, Seq};
@@ -29,6 +37,31 @@ pub trait Office {
         request: ChangeRequest,
         language: Language,
     ) -> Answer<'_, ChangeAnswer>;
+
+    /// Lists what waits for a person, of the caller's scope.
+    fn list_inbox(
+        &self,
+        caller: Caller,
+        query: InboxQuery,
+        language: Language,
+    ) -> Answer<'_, InboxPage>;
+
+    /// Lists the documents of the caller's district.
+    fn list_documents(&self, caller: Caller) -> Answer<'_, DocumentList>;
+
+    /// Reads the text of one version of a document.
+    fn get_document(&self, caller: Caller, name: String, version: u32) -> Answer<'_, String>;
+
+    /// Takes or checks further versions of documents.
+    fn import_documents(
+        &self,
+        caller: Caller,
+        import: DocumentImport,
+        language: Language,
+    ) -> Answer<'_, DocumentImportAnswer>;
+
+    /// Rules about a change in the caller's name.
+    fn rule(&self, caller: Caller, request: RulingRequest) -> Answer<'_, RulingAnswer>;
 }
 
 /// What acting online needs besides the district: the keys of the server's own replicas, the clock and randomness.

@@ -139,10 +139,16 @@ async fn without_the_right_it_is_quarantined_and_nothing_else_changes() {
         role: "duty_desk".into(),
         unit: DISTRICT,
     };
+    let seen = api_schema::change::BaseRequest {
+        epoch: 1,
+        pos: head(&district),
+    };
+    district.clock.advance_ms(1_000);
     let revoked = district.gridwork().administer(None, revoke).await;
     revoked.expect("the role ends");
-    district.clock.advance_ms(1);
-    let after = request(3, record, GRID, "report.comment", &text);
+    district.clock.advance_ms(1_000);
+    let mut after = request(3, record, GRID, "report.comment", &text);
+    after.base = Some(seen);
     let after = ask(&district, &desk, after).await.expect("an answer");
     assert_eq!(after.verdict, "quarantined");
     assert_verifies(&district);

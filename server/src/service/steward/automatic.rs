@@ -130,7 +130,7 @@ impl LogWriter<'_> {
         due_ms: i64,
         now_ms: i64,
     ) -> Result<Result<u64, ServiceError>, StoreError> {
-        let mut drafts = Vec::new();
+        let (mut drafts, mut refusals) = (Vec::new(), 0);
         for no in records {
             let row = self.write().get_record_by_no(*no)?;
             let Some(state) = self.view().load_state(&row)? else {
@@ -147,10 +147,13 @@ impl LogWriter<'_> {
             match self.forecast(replica, &draft, now_ms)? {
                 Ok(answer) if answer.verdict.is_in_force() => drafts.push(draft),
                 refused => {
-                    let record = row.id;
-                    tracing::warn!(%record, ?refused, "a step that is due by itself is not allowed");
+                    tracing::debug!(record = %row.id, ?refused, "a step that is due is not allowed");
+                    refusals += 1;
                 }
             }
+        }
+        if refusals > 0 {
+            tracing::warn!(refusals, "steps that are due by themselves are not allowed");
         }
         if drafts.is_empty() {
             return Ok(Ok(0));

@@ -34,6 +34,8 @@ pub(super) struct Counts {
     pub sealed_erased: u64,
     pub waiting: u64,
     pub ruled: u64,
+    /// Changes that a person has looked at.
+    pub seen: u64,
     pub origins: u64,
     pub documents: BTreeSet<(String, u32)>,
 }

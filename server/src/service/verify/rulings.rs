@@ -4,7 +4,7 @@ use super::decisions::describe;
 use super::fault::FaultKind;
 use super::log::Pass;
 use crate::service::context::{Present, read_ruling};
-use crate::service::rulings::{admitted_verdict, may_rule};
+use crate::service::rulings::{admitted_verdict, is_to_be_seen, may_rule};
 use crate::store::StoreError;
 use crate::store::sqlite::EntryRow;
 use sync_core::change::Header;
@@ -94,6 +94,7 @@ impl Pass<'_> {
             RulingKind::Admitted | RulingKind::Rejected => waits.is_some(),
             RulingKind::Repaired => self.repaired.remove(&ruling.of) && before.is_open(),
             RulingKind::Erased => true,
+            RulingKind::Seen => is_to_be_seen(&before.answer),
         };
         if !waited {
             self.fault(
@@ -113,6 +114,17 @@ impl Pass<'_> {
                     .note(Some(pos), "sealed", ruling.of, FaultKind::SealedLeft, "");
             }
             self.gone.remove(&ruling.of);
+            return Ok(());
+        }
+        if ruling.ruling == RulingKind::Seen {
+            self.counts.seen += 1;
+            let noted = self.read.find_seen(ruling.of)?;
+            if noted != Some(pos) {
+                let detail = format!("{noted:?} instead of {pos}");
+                let kind = FaultKind::RuledDiffers;
+                self.findings
+                    .note(Some(pos), "seen", ruling.of, kind, detail);
+            }
             return Ok(());
         }
         self.counts.ruled += 1;
@@ -164,6 +176,7 @@ impl Pass<'_> {
                 problems: Vec::new(),
             }),
             RulingKind::Erased => Some(target.answer.clone()),
+            RulingKind::Seen => Some(before),
         };
         let found = ruling.answer();
         if wanted.as_ref() != Some(&found) {

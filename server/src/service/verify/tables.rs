@@ -206,6 +206,7 @@ impl Pass<'_> {
                 "receipt" => self.counts.receipts,
                 "held" => self.counts.waiting,
                 "ruled" => self.counts.ruled,
+                "seen" => self.counts.seen,
                 "origin" => self.counts.origins,
                 "document" => self.counts.documents.len() as u64,
                 // The rows of the others were looked at one by one, or only read.

@@ -151,6 +151,20 @@ impl DistrictRead {
         Ok(found.map(|pos| Pos(pos as u64)))
     }
 
+    /// The ruling that says that a person has looked at a change.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn find_seen(&self, pos: Pos) -> Result<Option<Pos>, StoreError> {
+        let mut statement = self
+            .connection()
+            .prepare_cached("SELECT ruling FROM seen WHERE pos = ?1")?;
+        let found: Option<i64> = statement
+            .query_row([pos.0 as i64], |row| row.get(0))
+            .optional()?;
+        Ok(found.map(|pos| Pos(pos as u64)))
+    }
+
     /// Whether any change repeats one of a forked branch.
     ///
     /// # Errors
@@ -215,6 +229,17 @@ impl DistrictWrite {
             .execute([pos.0 as i64])?;
         self.connection()
             .prepare_cached("INSERT INTO ruled (pos, ruling) VALUES (?1, ?2)")?
+            .execute(params![pos.0 as i64, ruling.0 as i64])?;
+        Ok(())
+    }
+
+    /// A person has looked at a change.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn insert_seen(&self, pos: Pos, ruling: Pos) -> Result<(), StoreError> {
+        self.connection()
+            .prepare_cached("INSERT INTO seen (pos, ruling) VALUES (?1, ?2)")?
             .execute(params![pos.0 as i64, ruling.0 as i64])?;
         Ok(())
     }

@@ -68,6 +68,26 @@ pub struct InboxRow {
     pub since_ms: i64,
 }
 
+/// Something that no longer waits: somebody has settled it, or it settled itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettledRow {
+    /// Grows; where a reader goes on. Begins anew with a projection that is made again.
+    pub id: i64,
+    /// Of what sort it was.
+    pub sort: InboxSort,
+    /// The district's number of the record.
+    pub no: Option<i64>,
+    /// The change that it was about: whose author may want to know.
+    pub pos: Pos,
+    /// The field of a conflict.
+    pub field: String,
+    /// The entry that settled it, or one soon after it.
+    pub by: Pos,
+}
+
+/// What is kept of things that no longer wait.
+const SETTLED_MAX: i64 = 10_000;
+
 const NO_BITS: u32 = 20;
 const TIME_MAX: i64 = (1 << (63 - NO_BITS)) - 1;
 
@@ -81,11 +101,23 @@ pub(super) fn put_record(
     no: i64,
     record: Option<&Projected>,
 ) -> Result<(), StoreError> {
-    connection
-        .prepare_cached("DELETE FROM inbox WHERE no = ?1 AND sort <= 2")?
-        .execute([no])?;
+    let before = take(
+        connection,
+        "DELETE FROM inbox WHERE no = ?1 AND sort <= 2
+         RETURNING key, sort, no, pos, field, kind, unit, desk, since_ms",
+        no,
+    )?;
     let Some(record) = record else { return Ok(()) };
     let row = &record.row;
+    for old in before {
+        let is_same = |new: &&InboxRow| {
+            let same_change = old.sort == InboxSort::Conflict || new.pos == old.pos;
+            (new.sort, &new.field) == (old.sort, &old.field) && same_change
+        };
+        if !record.items.iter().any(|new| is_same(&new)) {
+            note_settled(connection, &old, row.pos)?;
+        }
+    }
     connection
         .prepare_cached("UPDATE inbox SET kind = ?2, unit = ?3, desk = ?4 WHERE no = ?1")?
         .execute(params![
@@ -105,11 +137,50 @@ pub(super) fn put_change(
     connection: &Connection,
     pos: Pos,
     item: Option<&InboxRow>,
+    at: Pos,
 ) -> Result<(), StoreError> {
-    connection
-        .prepare_cached("DELETE FROM inbox WHERE pos = ?1 AND sort > 2")?
-        .execute([pos.0 as i64])?;
+    let before = take(
+        connection,
+        "DELETE FROM inbox WHERE pos = ?1 AND sort > 2
+         RETURNING key, sort, no, pos, field, kind, unit, desk, since_ms",
+        pos.0 as i64,
+    )?;
+    for old in before {
+        if item.is_none() {
+            note_settled(connection, &old, at)?;
+        }
+    }
     item.map_or(Ok(()), |item| insert(connection, item))
+}
+
+/// Takes items out and hands them back.
+fn take(connection: &Connection, sql: &str, of: i64) -> Result<Vec<InboxRow>, StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([of])?;
+    let mut taken = Vec::new();
+    while let Some(row) = rows.next()? {
+        taken.push(read_row(row)?.1);
+    }
+    Ok(taken)
+}
+
+fn note_settled(connection: &Connection, item: &InboxRow, by: Pos) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO settled (sort, no, pos, field, by_pos) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![
+            item.sort as u8,
+            item.no,
+            item.pos.0 as i64,
+            item.field,
+            by.0 as i64
+        ])?;
+    let last = connection.last_insert_rowid();
+    connection
+        .prepare_cached("DELETE FROM settled WHERE id <= ?1")?
+        .execute([last - SETTLED_MAX])?;
+    Ok(())
 }
 
 fn insert(connection: &Connection, item: &InboxRow) -> Result<(), StoreError> {
@@ -158,6 +229,30 @@ fn read_row(row: &Row<'_>) -> Result<(i64, InboxRow), StoreError> {
 }
 
 impl IndexRead {
+    /// What was settled after an id of this list, in order, at most so much.
+    ///
+    /// # Errors
+    /// The database's own, or a corrupt row.
+    pub fn list_settled(&self, after: i64, limit: usize) -> Result<Vec<SettledRow>, StoreError> {
+        let sql = "SELECT id, sort, no, pos, field, by_pos FROM settled WHERE id > ?1 ORDER BY id LIMIT ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params![after, limit as i64])?;
+        let mut settled = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (id, sort): (i64, u8) = (row.get(0)?, row.get(1)?);
+            let sort = InboxSort::ALL.into_iter().find(|each| *each as u8 == sort);
+            settled.push(SettledRow {
+                id,
+                sort: sort.ok_or_else(|| StoreError::corrupt("settled", id, "sort"))?,
+                no: row.get(2)?,
+                pos: Pos(row.get::<_, i64>(3)? as u64),
+                field: row.get(4)?,
+                by: Pos(row.get::<_, i64>(5)? as u64),
+            });
+        }
+        Ok(settled)
+    }
+
     /// Hands what waits, of one sort or of all, to `take` with its key, the oldest first and from above a key on, until
     /// `take` says stop.
     ///

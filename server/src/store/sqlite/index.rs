@@ -63,6 +63,15 @@ const SCHEMA: &str = "
     CREATE INDEX inbox_pos ON inbox (pos);
     CREATE INDEX inbox_sort ON inbox (sort);
     CREATE INDEX inbox_unit ON inbox (unit);
+    -- What no longer waits, in the order in which that was found; the newest only.
+    CREATE TABLE settled (
+        id INTEGER PRIMARY KEY,
+        sort INTEGER NOT NULL,
+        no INTEGER,
+        pos INTEGER NOT NULL,
+        field TEXT NOT NULL,
+        by_pos INTEGER NOT NULL
+    ) STRICT;
     CREATE VIRTUAL TABLE words USING fts5 (text, facts, content = '', contentless_delete = 1, tokenize = 'unicode61');
 ";
 
@@ -238,7 +247,7 @@ impl IndexWrite {
             inbox::put_record(&transaction, *no, record.as_ref())?;
         }
         for (pos, item) in &step.changes {
-            inbox::put_change(&transaction, *pos, item.as_ref())?;
+            inbox::put_change(&transaction, *pos, item.as_ref(), step.pos)?;
         }
         for (no, facts) in &step.facts {
             put_facts(&transaction, *no, facts.as_ref())?;

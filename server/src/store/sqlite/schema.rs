@@ -148,6 +148,9 @@ const DISTRICT: &[&str] = &["
         state TEXT,
         PRIMARY KEY (person, id)
     ) STRICT, WITHOUT ROWID;
+", "
+    -- Steps that were not applied, and changes of forked branches, which a person has looked at, with the ruling that says so.
+    CREATE TABLE seen (pos INTEGER PRIMARY KEY, ruling INTEGER NOT NULL) STRICT;
 "];
 
 const CONTROL: &[&str] = &[

@@ -493,6 +493,41 @@ fn a_step_that_was_not_applied_is_shown_and_put_aside_by_the_next() {
 }
 
 #[test]
+fn a_step_that_was_not_applied_needs_nobody_once_the_desk_has_seen_it_and_stands_as_before() {
+    let mut server = FakeServer::new();
+    let mut phone = server.phone(1);
+    make(&server, &mut phone, record_id(1), "report.create", REPORT);
+    let closed = r#"{"to":"CLOSED"}"#;
+    make(
+        &server,
+        &mut phone,
+        record_id(1),
+        "report.transition",
+        closed,
+    );
+    meet(&mut server, &mut phone);
+    assert_eq!(phone.counts().expect("counts").needs_repair, 1);
+    let seen = |seq: u64, verdict| {
+        let answer = Answer {
+            verdict,
+            ..Answer::accepted()
+        };
+        (Seq(seq), answer)
+    };
+    // What is in force stands as before when a desk looks at it, too.
+    for (seq, answer) in [seen(1, Verdict::Accepted), seen(2, Verdict::NotApplied)] {
+        server.rule(crate::ids::ReplicaNo(1), seq, RulingKind::Seen, answer);
+    }
+    meet(&mut server, &mut phone);
+    assert_eq!(phone.counts().expect("counts").needs_repair, 0);
+    let view = phone.record_view(record_id(1)).expect("read");
+    let view = view.expect("there");
+    assert_eq!(view.state.state.as_deref(), Some("SUBMITTED"));
+    assert_eq!(view.state.attempts.len(), 1);
+    assert_converged(&server, &phone);
+}
+
+#[test]
 fn stored_verdicts_are_told_from_a_seq_on_and_are_the_receipts_own() {
     let mut server = FakeServer::new();
     let mut worker = server.phone(1);
