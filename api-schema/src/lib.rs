@@ -8,6 +8,7 @@ pub mod enrolment;
 pub mod event;
 pub mod fork;
 pub mod health;
+mod links;
 pub mod openapi;
 pub mod problem;
 pub mod record;

@@ -13,7 +13,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{Info, License, Required};
 
 use crate::attachment::{PIECE_CONTENT_TYPE, TUS_VERSION};
-use crate::endpoints::{Auth, Content, ENDPOINTS, Endpoint, Method};
+use crate::endpoints::{Answer, Auth, Content, ENDPOINTS, Endpoint, Method};
+use crate::links;
 use crate::problem::{PROBLEM_CONTENT_TYPE, ProblemType};
 use crate::{change, directory, enrolment, fork, health, problem, record, setup, snapshot};
 
@@ -102,10 +103,7 @@ fn operation(row: &Endpoint) -> Operation {
         operation = operation.request_body(Some(request_body(row)));
     }
     for answer in row.answers {
-        operation = operation.response(
-            answer.status.to_string(),
-            response(answer.description, answer.content),
-        );
+        operation = operation.response(answer.status.to_string(), response(row, answer));
     }
     for (status, response) in problem_responses(row) {
         operation = operation.response(status.to_string(), response);
@@ -154,12 +152,12 @@ fn request_body(row: &Endpoint) -> RequestBody {
     body.build()
 }
 
-fn response(description: &str, content: Content) -> Response {
-    let mut response = ResponseBuilder::new().description(description);
-    if let Some((content_type, content)) = described(content) {
+fn response(row: &Endpoint, answer: &Answer) -> Response {
+    let mut response = ResponseBuilder::new().description(answer.description);
+    if let Some((content_type, content)) = described(answer.content) {
         response = response.content(content_type, content);
     }
-    response.build()
+    links::add_to(row.operation, answer.status, response).build()
 }
 
 fn described(content: Content) -> Option<(&'static str, ContentBuilder)> {
@@ -188,7 +186,7 @@ fn problem_responses(row: &Endpoint) -> BTreeMap<u16, Response> {
     let describe = |(status, rows): (u16, Vec<&ProblemType>)| {
         let lines: Vec<String> = rows
             .iter()
-            .map(|row| format!("`{}`: {}", row.code, row.title_en))
+            .map(|known| format!("`{}`: {}", known.code, known.title_en))
             .collect();
         let content = ContentBuilder::new()
             .schema(Some(Ref::from_schema_name("Problem")))
@@ -196,7 +194,7 @@ fn problem_responses(row: &Endpoint) -> BTreeMap<u16, Response> {
         let mut response = ResponseBuilder::new()
             .description(lines.join("; "))
             .content(PROBLEM_CONTENT_TYPE, content);
-        if rows.iter().any(|row| row.retry_after_s.is_some()) {
+        if rows.iter().any(|known| known.retry_after_s.is_some()) {
             let seconds = ObjectBuilder::new()
                 .schema_type(Type::Integer)
                 .minimum(Some(0));
@@ -205,6 +203,7 @@ fn problem_responses(row: &Endpoint) -> BTreeMap<u16, Response> {
                 .description(Some("Seconds to wait before the next try."));
             response = response.header("Retry-After", header.build());
         }
+        let response = links::add_to(row.operation, status, response);
         (status, response.build())
     };
     by_status.into_iter().map(describe).collect()

@@ -1,5 +1,7 @@
 //! The shapes that plain JSON leaves open: canonical ids, bounded plain text and fixed-size bytes. Outside input only.
 
+pub mod schema;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::Error;
