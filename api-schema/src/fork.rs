@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::enrolment::EnrolmentAnswer;
 use crate::shapes::schema::{CanonicalUuid, PlainText, Unsigned64};
-use crate::shapes::{Base64Url, canonical_uuid, plain_text_option};
+use crate::shapes::{Base64Url, canonical_uuid, plain_text_option, whole_number};
 use sync_core::ids::ReplicaNo;
 use sync_core::replica::{ForkAnswer, ForkQuestion};
 
@@ -27,6 +27,7 @@ pub struct ForkRequest {
     /// The new replica's Ed25519 public key, 32 bytes, base64url without padding.
     pub public_key: Base64Url<32>,
     /// The last seq of the old replica that both sides hold with the same hash; 0 when they share none.
+    #[serde(deserialize_with = "whole_number")]
     #[schema(value_type = Unsigned64)]
     pub last_common_seq: u64,
     /// The chain hash at that seq (32 zero bytes at 0), base64url without padding.

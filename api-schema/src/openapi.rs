@@ -145,32 +145,38 @@ fn description(row: &Endpoint) -> String {
 }
 
 fn request_body(row: &Endpoint) -> RequestBody {
-    let mut body = RequestBodyBuilder::new().required(Some(Required::True));
-    if let Some((content_type, content)) = described(row.request) {
-        body = body.content(content_type, content);
+    let required = if row.body_is_required() {
+        Required::True
+    } else {
+        Required::False
+    };
+    let mut body = RequestBodyBuilder::new().required(Some(required));
+    for content_type in row.request.content_types() {
+        body = body.content(*content_type, described(row.request));
     }
     body.build()
 }
 
 fn response(row: &Endpoint, answer: &Answer) -> Response {
     let mut response = ResponseBuilder::new().description(answer.description);
-    if let Some((content_type, content)) = described(answer.content) {
-        response = response.content(content_type, content);
+    for content_type in answer.content.content_types() {
+        response = response.content(*content_type, described(answer.content));
     }
     links::add_to(row.operation, answer.status, response).build()
 }
 
-fn described(content: Content) -> Option<(&'static str, ContentBuilder)> {
-    let described = match content {
-        Content::Empty | Content::AnyJson | Content::Binary(_) => ContentBuilder::new(),
+fn described(content: Content) -> ContentBuilder {
+    match content {
+        Content::Empty | Content::AnyJson | Content::Binary(_) | Content::BinaryOf(_) => {
+            ContentBuilder::new()
+        }
         Content::EventStream => {
             ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String)))
         }
         Content::Json(schema) => {
             ContentBuilder::new().schema(Some(Ref::from_schema_name(schema())))
         }
-    };
-    Some((content.content_type()?, described))
+    }
 }
 
 /// One response a status; it names every code that comes with it.

@@ -77,6 +77,24 @@ fn check_plain<E: Error, const MAX: usize>(text: &str) -> Result<(), E> {
     Ok(())
 }
 
+/// `deserialize_with` for a whole number without a sign. JSON has one kind of number, so `7.0` is 7, as a schema's `integer` says.
+///
+/// # Errors
+/// It has a sign or a fraction, or is too large: above 2^53 a number with a point stands for more than one.
+pub fn whole_number<'de, D: Deserializer<'de>>(input: D) -> Result<u64, D::Error> {
+    const WITH_POINT_MAX: f64 = 9_007_199_254_740_992.0;
+    let number = serde_json::Number::deserialize(input)?;
+    let with_point = || {
+        let number = number.as_f64()?;
+        let is_whole = number.fract() == 0.0 && (0.0..=WITH_POINT_MAX).contains(&number);
+        is_whole.then_some(number as u64)
+    };
+    number
+        .as_u64()
+        .or_else(with_point)
+        .ok_or_else(|| D::Error::custom("not a whole number of 0 or more"))
+}
+
 /// Exactly `N` bytes, on the wire as base64url without padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Base64Url<const N: usize>(pub [u8; N]);
@@ -170,6 +188,35 @@ mod tests {
         );
         for bad in ["", "abcde", "a\0b", "a\nb", "\u{7f}", "\u{85}"] {
             assert!(read(ID, bad, "AQID").is_err(), "{bad:?} must be refused");
+        }
+    }
+
+    #[test]
+    fn a_whole_number_may_have_a_point_and_nothing_behind_it() {
+        let read = |text: &str| {
+            let mut input = serde_json::Deserializer::from_str(text);
+            whole_number(&mut input).map_err(|error| error.to_string())
+        };
+        for (text, number) in [
+            ("0", 0),
+            ("7.0", 7),
+            ("-0.0", 0),
+            ("25e2", 2500),
+            ("9007199254740992.0", 1 << 53),
+            ("18446744073709551615", u64::MAX),
+        ] {
+            assert_eq!(read(text), Ok(number), "{text}");
+        }
+        for bad in [
+            "7.5",
+            "-1",
+            "-1.0",
+            "9007199254740994.0",
+            "1e300",
+            "\"7\"",
+            "null",
+        ] {
+            assert!(read(bad).is_err(), "{bad} must be refused");
         }
     }
 

@@ -1,14 +1,19 @@
 """What schemathesis cannot guess: tokens of a real replica, signatures, one-time codes, and the bytes of a sync request.
 
-Environment: GRIDWORK_SERVER, GRIDWORK_PERSON (who asks), GRIDWORK_BIN and GRIDWORK_DATA (where codes come from).
+Environment: GRIDWORK_SERVER, GRIDWORK_PERSON (who asks), GRIDWORK_BIN and GRIDWORK_DATA (where codes come from), GRIDWORK_RECORD
+(a report that names the photo), GRIDWORK_TOLD (where the count of answers goes).
 """
 
+import atexit
+import collections
+import json
 import os
 import zlib
 
 import schemathesis
 from hypothesis import strategies as st
-from phone import SYNC_CONTENT_TYPE, Phone, one_time_code
+from phone import PIECE_CONTENT_TYPE, SYNC_CONTENT_TYPE, Phone, metadata_of, one_time_code
+from photo import picture, sha256
 
 SERVER = os.environ["GRIDWORK_SERVER"]
 PERSON = int(os.environ["GRIDWORK_PERSON"])
@@ -17,7 +22,14 @@ CODES_MAX = 60
 
 ME = Phone().enrol(SERVER, PERSON)
 OLD = Phone().enrol(SERVER, PERSON)
+if not ME.send_photo(SERVER, picture(), metadata_of(picture(), "image/png")):
+    raise SystemExit("the photo was not taken")
+PHOTO = picture()
 _codes = 0
+_shades = 0
+_told = collections.defaultdict(collections.Counter)
+# What parameters of paths may be, by their names, so that new paths with the same names find something.
+_known = {"record": [os.environ["GRIDWORK_RECORD"]], "sha256": [sha256(PHOTO)], "upload": []}
 
 
 @schemathesis.auth(refresh_interval=300)
@@ -25,7 +37,7 @@ class AccessToken:
     """The access token of an enrolled replica; it lives 15 minutes, so a long run asks for further ones."""
 
     def get(self, case, context):
-        return ME.fresh_token(SERVER)
+        return ME.token(SERVER)
 
     def set(self, case, data, context):
         case.headers["Authorization"] = f"Bearer {data}"
@@ -41,7 +53,27 @@ def before_load_schema(context, raw_schema):
 
 def _share(case, parts):
     """By what the case holds and not by chance, so that a case that is tried again is the same."""
-    return zlib.crc32(repr(sorted(case.body.items())).encode()) % parts
+    held = [case.path_parameters, case.query, case.headers, case.body]
+    return zlib.crc32(repr(held).encode()) % parts
+
+
+def _new_picture():
+    """One that nobody sent yet, and what tus calls its metadata."""
+    global _shades
+    _shades += 1
+    data = picture(_shades)
+    return data, metadata_of(data, "image/png")
+
+
+def _good_path(case):
+    """Three of four paths lead to something."""
+    lead_on = _share(case, 4) != 0
+    for name in case.path_parameters or {}:
+        if name == "upload" and not _known[name]:
+            data, metadata = _new_picture()
+            _known[name].append(ME.begin_upload(SERVER, len(data), metadata))
+        if lead_on and _known.get(name):
+            case.path_parameters[name] = _known[name][-1]
 
 
 def _good_enrolment(case):
@@ -62,21 +94,71 @@ def _good_fork(case):
     if share == 0:
         case.body = {**case.body, **phone.fork_of(OLD)}
     elif share == 1:
-        case.body = {**case.body, **phone.fork_of(OLD, case.body["last_common_seq"], bytes(range(32)))}
+        case.body = {**case.body, **phone.fork_of(OLD, int(case.body["last_common_seq"]), bytes(range(32)))}
     else:
         case.body = {**case.body, "public_key": phone.fork_of(OLD)["public_key"]}
 
 
+def _good_upload(case):
+    """Three of four begin the upload of a picture, with none of it, a part or all."""
+    share = _share(case, 4)
+    if share == 3:
+        return
+    data, metadata = _new_picture()
+    case.headers = {**case.headers, "Upload-Length": str(len(data)), "Upload-Metadata": metadata}
+    case.headers.pop("Upload-Checksum", None)
+    case.body = data[: len(data) * share // 2]
+
+
+def _good_piece(case):
+    """A piece goes where the upload stands."""
+    upload = case.path_parameters["upload"]
+    if upload in _known["upload"]:
+        case.headers = {**case.headers, "Upload-Offset": str(ME.upload_offset(SERVER, upload))}
+
+
+_GOOD = {"enrol": _good_enrolment, "fork": _good_fork, "create_upload": _good_upload, "append_upload": _good_piece}
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Bodies that are meant to be good get what only a phone can give."""
-    if case.meta is None or not case.meta.generation.mode.is_positive or not isinstance(case.body, dict):
+    """Requests that are meant to be good get what only a phone can give."""
+    if case.meta is None or not case.meta.generation.mode.is_positive:
+        return
+    if "x-schemathesis-unknown-property" in (case.headers or {}):
+        # Meant as bad, and harmless: a server reads past headers that it does not know.
         return
     operation = case.operation.definition.raw.get("operationId")
-    if operation == "enrol":
-        _good_enrolment(case)
-    elif operation == "fork":
-        _good_fork(case)
+    _good_path(case)
+    if operation == "snapshot_segment" and "Range" in (case.headers or {}):
+        # A part of a gzip file cannot be unpacked; this coding the tool leaves alone.
+        case.headers["Accept-Encoding"] = "zstd"
+    if (case.headers or {}).get("Upload-Checksum") == "0":
+        # What the tool writes into a header that an answer named, whatever the document says of it.
+        del case.headers["Upload-Checksum"]
+    if operation in _GOOD:
+        _GOOD[operation](case)
+        # What a phone gives is as good as what was made up: the tool need not hold it against the schema once more.
+        case._record_starting_state()
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    """Counts what came back, and remembers what was made."""
+    operation = case.operation.definition.raw.get("operationId")
+    _told[operation][str(response.status_code)] += 1
+    for place in response.headers.get("location", []):
+        folder, _, name = place.rpartition("/")
+        if folder == "/v1/uploads":
+            _known["upload"].append(name)
+    if operation == "end_upload" and case.path_parameters["upload"] in _known["upload"]:
+        _known["upload"].remove(case.path_parameters["upload"])
+
+
+@atexit.register
+def _write_down():
+    with open(os.environ["GRIDWORK_TOLD"], "w", encoding="utf-8") as file:
+        json.dump(_told, file)
 
 
 def _signed(page_bytes_max, cursor_pos, scope_version, wants_token, app):
@@ -98,3 +180,4 @@ _good = st.builds(
 )
 _bad = st.builds(_spoilt, _good, st.integers(0, 400), st.integers(0, 255))
 schemathesis.openapi.media_type(SYNC_CONTENT_TYPE, st.one_of(_good, _bad, st.binary(max_size=4096)))
+schemathesis.openapi.media_type(PIECE_CONTENT_TYPE, st.binary(max_size=4096))
