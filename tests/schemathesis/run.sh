@@ -1,10 +1,10 @@
 #!/bin/sh
 # schemathesis against a server that runs: what it answers holds against what api-schema/openapi.json says it answers.
-# Usage: run.sh [--examples N] [--seed N]: so many made-up requests an operation and phase (12) with this seed (1).
+# Usage: run.sh [--examples N] [--seed N]: so many made-up requests an operation and phase (60) with this seed (1).
 # Needs setup.sh and a built `gridwork` (GRIDWORK_BIN, or the debug build).
 set -eu
 cd "$(dirname "$0")/../.."
-examples=12
+examples=60
 seed=1
 while [ $# -gt 1 ]; do
     case "$1" in
