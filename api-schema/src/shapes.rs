@@ -77,22 +77,37 @@ fn check_plain<E: Error, const MAX: usize>(text: &str) -> Result<(), E> {
     Ok(())
 }
 
-/// `deserialize_with` for a whole number without a sign. JSON has one kind of number, so `7.0` is 7, as a schema's `integer` says.
+/// `deserialize_with` for a whole number. JSON has one kind of number, so `7.0` is 7, as a schema's `integer` says.
 ///
 /// # Errors
-/// It has a sign or a fraction, or is too large: above 2^53 a number with a point stands for more than one.
-pub fn whole_number<'de, D: Deserializer<'de>>(input: D) -> Result<u64, D::Error> {
+/// It has a fraction or does not fit: above 2^53 a number with a point stands for more than one.
+pub fn whole_number<'de, D: Deserializer<'de>, N: TryFrom<i128>>(input: D) -> Result<N, D::Error> {
+    whole(&serde_json::Number::deserialize(input)?)
+}
+
+/// The same for an optional field; pair it with `#[serde(default)]`.
+///
+/// # Errors
+/// As [`whole_number`].
+pub fn whole_number_option<'de, D: Deserializer<'de>, N: TryFrom<i128>>(
+    input: D,
+) -> Result<Option<N>, D::Error> {
+    let number = Option::<serde_json::Number>::deserialize(input)?;
+    number.as_ref().map(whole).transpose()
+}
+
+fn whole<E: Error, N: TryFrom<i128>>(number: &serde_json::Number) -> Result<N, E> {
     const WITH_POINT_MAX: f64 = 9_007_199_254_740_992.0;
-    let number = serde_json::Number::deserialize(input)?;
     let with_point = || {
         let number = number.as_f64()?;
-        let is_whole = number.fract() == 0.0 && (0.0..=WITH_POINT_MAX).contains(&number);
-        is_whole.then_some(number as u64)
+        let is_whole = number.fract() == 0.0 && number.abs() <= WITH_POINT_MAX;
+        is_whole.then_some(number as i128)
     };
     number
-        .as_u64()
+        .as_i128()
         .or_else(with_point)
-        .ok_or_else(|| D::Error::custom("not a whole number of 0 or more"))
+        .and_then(|number| N::try_from(number).ok())
+        .ok_or_else(|| E::custom("not a whole number that fits"))
 }
 
 /// Exactly `N` bytes, on the wire as base64url without padding.
@@ -195,7 +210,7 @@ mod tests {
     fn a_whole_number_may_have_a_point_and_nothing_behind_it() {
         let read = |text: &str| {
             let mut input = serde_json::Deserializer::from_str(text);
-            whole_number(&mut input).map_err(|error| error.to_string())
+            whole_number::<_, u64>(&mut input).map_err(|error| error.to_string())
         };
         for (text, number) in [
             ("0", 0),
@@ -211,6 +226,7 @@ mod tests {
             "7.5",
             "-1",
             "-1.0",
+            "18446744073709551616",
             "9007199254740994.0",
             "1e300",
             "\"7\"",
