@@ -60,7 +60,7 @@ pub(super) const CALLERS: [(&str, &str, UnitId); 5] = [
     ("town_desk", "duty_desk", town(3)),
     ("community_desk", "duty_desk", community(33)),
     ("worker", "worker", grid(400)),
-    ("department", "department_handler", department(2)),
+    ("department", "department_handler", department(8)),
 ];
 
 /// The district in a directory: a one-time code for each caller, and when its last report was made.
@@ -214,20 +214,12 @@ impl Reports {
         self.no += 1;
         let random = &mut self.random;
         let time_ms = self.last_ms - SPAN_MS + SPAN_MS / self.rows * self.no;
-        // Some grids have much more to report than others.
-        let place = random
-            .below(u64::from(GRIDS))
-            .min(random.below(u64::from(GRIDS) * 2)) as u32;
+        let place = place_of(random);
         let days_old = (self.last_ms - time_ms) / 86_400_000;
         let state = state_after(days_old, random);
-        let had_desk = !matches!(state, "SUBMITTED" | "SELF_DONE" | "REJECTED" | "NEEDS_INFO");
-        let desk = (had_desk && random.chance(80)).then(|| {
-            let of = random
-                .below(u64::from(DEPARTMENTS))
-                .min(random.below(u64::from(DEPARTMENTS)));
-            department(of as u32)
-        });
         let report = self.authors[place as usize].next_report();
+        let had_desk = !matches!(state, "SUBMITTED" | "SELF_DONE" | "REJECTED" | "NEEDS_INFO");
+        let desk = (had_desk && random.chance(80)).then(|| desk_of(&report.category, random));
         let unit = grid(place);
         let mut facts = vec![kind_fact(Kind::Report), unit_fact(unit)];
         facts.extend(desk.map(desk_fact));
@@ -261,6 +253,26 @@ impl Reports {
         };
         (self.no, Some(projected))
     }
+}
+
+/// The grid of a report: some have much more to report than others, and the last town hardly began.
+fn place_of(random: &mut Random) -> u32 {
+    let (all, quiet) = (u64::from(GRIDS), u64::from(GRIDS / TOWNS));
+    if random.below(2_000) == 0 {
+        return (all - quiet + random.below(quiet)) as u32;
+    }
+    let busy = all - quiet;
+    random.below(busy).min(random.below(2 * busy)) as u32
+}
+
+/// The desk of a report: nearly always the one that its category belongs to.
+fn desk_of(category: &str, random: &mut Random) -> UnitId {
+    let number = if random.below(1_000) < 995 {
+        category.bytes().map(u64::from).sum()
+    } else {
+        random.below(u64::from(DEPARTMENTS))
+    };
+    department((number % u64::from(DEPARTMENTS)) as u32)
 }
 
 /// Where the case of a report of this age stands: most are over after three weeks, a few never get on.

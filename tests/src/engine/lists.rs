@@ -48,6 +48,12 @@ const LISTS: &[(&str, &[(&str, &str)])] = &[
                 "category={category}&state={few}&to_ms={deep}",
             ),
             ("town", "unit={town}"),
+            ("quiet_town", "unit={quiet_town}"),
+            ("quiet_town_state_many", "unit={quiet_town}&state=ARCHIVED"),
+            (
+                "quiet_town_category",
+                "unit={quiet_town}&category={category}",
+            ),
             ("town_state_few", "unit={town}&state={few}"),
             ("community_state_few", "unit={community}&state={few}"),
             ("grid", "unit={grid}"),
@@ -119,6 +125,7 @@ const LISTS: &[(&str, &[(&str, &str)])] = &[
             ("state_many", "state=ARCHIVED"),
             ("category", "category={category}"),
             ("category_state_few", "category={category}&state={few}"),
+            ("category_state_many", "category={category}&state=ARCHIVED"),
             ("text_common", "text={common}"),
             ("text_state_few", "text={common}&state={few}"),
         ],
@@ -222,8 +229,8 @@ impl Values {
     fn fill(&mut self, query: &str) -> String {
         let random = &mut self.random;
         let mut number = |count: u32| random.below(u64::from(count)) as u32;
-        let (town, community, grid) = (
-            town(number(TOWNS)),
+        let (a_town, a_community, a_grid) = (
+            town(number(TOWNS - 1)),
             community(number(COMMUNITIES)),
             grid(number(GRIDS)),
         );
@@ -243,9 +250,10 @@ impl Values {
         let deep = self.last_ms - SPAN_MS * 9 / 10 + random.between(0, SPAN_MS / 10);
         let day = self.last_ms - random.between(30, 330) * 86_400_000;
         [
-            ("{town}", town.0.to_string()),
-            ("{community}", community.0.to_string()),
-            ("{grid}", grid.0.to_string()),
+            ("{quiet_town}", town(TOWNS - 1).0.to_string()),
+            ("{town}", a_town.0.to_string()),
+            ("{community}", a_community.0.to_string()),
+            ("{grid}", a_grid.0.to_string()),
             ("{few}", few.to_owned()),
             ("{category}", category.to_owned()),
             ("{common}", common),

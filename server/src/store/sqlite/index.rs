@@ -12,7 +12,7 @@ use sync_core::kinds::Kind;
 use sync_core::limits;
 
 /// The form of the file. A file of another form is not migrated but made again: the log has everything.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// `key` orders records by time and number (see [`record_key`]); it is the row's number here and in `words`, so that
 /// every index gives the newest first without sorting.
@@ -41,10 +41,17 @@ const SCHEMA: &str = "
         conflicts INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX record_unit ON record (unit);
+    CREATE INDEX record_unit_state ON record (unit, state) WHERE state IS NOT NULL;
+    CREATE INDEX record_unit_category ON record (unit, category) WHERE category IS NOT NULL;
     CREATE INDEX record_desk ON record (desk) WHERE desk IS NOT NULL;
+    CREATE INDEX record_desk_state ON record (desk, state) WHERE desk IS NOT NULL AND state IS NOT NULL;
+    CREATE INDEX record_desk_category ON record (desk, category) WHERE desk IS NOT NULL AND category IS NOT NULL;
+    CREATE INDEX record_desk_both ON record (desk, category, state)
+        WHERE desk IS NOT NULL AND category IS NOT NULL AND state IS NOT NULL;
     CREATE INDEX record_kind ON record (kind);
     CREATE INDEX record_state ON record (state) WHERE state IS NOT NULL;
     CREATE INDEX record_category ON record (category) WHERE category IS NOT NULL;
+    CREATE INDEX record_category_state ON record (category, state) WHERE category IS NOT NULL AND state IS NOT NULL;
 
     -- When the server takes a step of a record by itself, unless somebody takes another before.
     CREATE TABLE due (no INTEGER PRIMARY KEY, due_ms INTEGER NOT NULL) STRICT;
