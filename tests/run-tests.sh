@@ -67,6 +67,12 @@ else
     skipped=$((skipped + 1))
     echo "tus: not run, its clients are not to be had on this machine"
 fi
+if ./tests/schemathesis/setup.sh; then
+    stage "API: schemathesis, every phase" 90 ./tests/schemathesis/run.sh
+else
+    skipped=$((skipped + 1))
+    echo "schemathesis: not run, it is not to be had on this machine"
+fi
 if ./tests/web/setup.sh; then
     stage "browser: build" 420 ./tests/web/build.sh
     stage "browser: replica" 90 env GRIDWORK_BIN="$(pwd)/${CARGO_TARGET_DIR:-target}/debug/gridwork" node tests/web/replica.mjs
@@ -79,6 +85,8 @@ if [ "$long" = 1 ]; then
     stage "simulator: all canaries" 3600 ./tests/check-canaries.sh 10000
     [ ! -x tests/tus/.venv/bin/python ] ||
         stage "tus: two clients, 200 files" 600 "${CARGO_TARGET_DIR:-target}/debug/tus"
+    [ ! -x "${CARGO_TARGET_DIR:-target}/schemathesis/venv/bin/st" ] ||
+        stage "API: schemathesis, ten times as many" 900 ./tests/schemathesis/run.sh --examples 600 --seed "$(date +%j)"
     stage "chaos: 20 runs" 1200 "${CARGO_TARGET_DIR:-target}/debug/chaos" --runs 20
     stage "crash sweep, every call" 300 "${CARGO_TARGET_DIR:-target}/release/sweep"
     stage "benchmarks" 1800 ./tests/bench/run.sh

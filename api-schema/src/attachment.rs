@@ -11,6 +11,14 @@ pub const TUS_EXTENSIONS: &str = "creation,creation-with-upload,checksum,expirat
 pub const TUS_CHECKSUMS: &str = "sha256,sha1";
 /// The content type of a piece.
 pub const PIECE_CONTENT_TYPE: &str = "application/offset+octet-stream";
+/// What an attachment may be.
+pub const ATTACHMENT_CONTENT_TYPES: &[&str] = &[
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "video/mp4",
+    "audio/mp4",
+];
 
 /// What is known of an attachment that a record names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

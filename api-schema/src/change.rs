@@ -6,7 +6,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::record::ChangeProblem;
-use crate::shapes::{canonical_uuid, canonical_uuid_option, plain_text};
+use crate::shapes::schema::{CanonicalUuid, PlainText, Unsigned32, Unsigned64};
+use crate::shapes::{
+    canonical_uuid, canonical_uuid_option, plain_text, whole_number, whole_number_option,
+};
 
 /// A change to make. The same request again, by the same person, has the same answer, for ever.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -14,18 +17,27 @@ use crate::shapes::{canonical_uuid, canonical_uuid_option, plain_text};
 pub struct ChangeRequest {
     /// The caller's own id for this request, made once and sent again with each try.
     #[serde(deserialize_with = "canonical_uuid")]
+    #[schema(value_type = CanonicalUuid)]
     pub id: Uuid,
     /// What it is about; a fresh UUIDv7 for a new record.
     #[serde(deserialize_with = "canonical_uuid")]
+    #[schema(value_type = CanonicalUuid)]
     pub record: Uuid,
     /// The unit that the caller takes the record to belong to.
+    #[serde(deserialize_with = "whole_number")]
+    #[schema(value_type = Unsigned32)]
     pub unit: u32,
     /// The named intent, such as `report.transition`.
     #[serde(deserialize_with = "plain_text::<_, 64>")]
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(value_type = PlainText<64>)]
     pub intent: String,
     /// The version of the intent's payload; the one that the server knows when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "whole_number_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(value_type = Option<Unsigned32>)]
     pub schema: Option<u32>,
     /// The intent's fields. A member that stands twice is an error.
     #[schema(value_type = Object)]
@@ -53,8 +65,12 @@ pub struct ChangeRequest {
 #[serde(deny_unknown_fields)]
 pub struct BaseRequest {
     /// The epoch in which the place was given.
+    #[serde(deserialize_with = "whole_number")]
+    #[schema(value_type = Unsigned32)]
     pub epoch: u32,
     /// The place.
+    #[serde(deserialize_with = "whole_number")]
+    #[schema(value_type = Unsigned64)]
     pub pos: u64,
 }
 
@@ -77,10 +93,13 @@ pub enum ChangeSource {
 #[serde(deny_unknown_fields)]
 pub struct ForRequest {
     /// The person's number.
+    #[serde(deserialize_with = "whole_number")]
+    #[schema(value_type = Unsigned32)]
     pub person: u32,
     /// How the caller came to know of it.
     pub source: ChangeSource,
     /// When it was done, in milliseconds since 1970.
+    #[serde(deserialize_with = "whole_number")]
     pub happened_at_ms: i64,
 }
 
@@ -94,6 +113,7 @@ pub struct NeedsRequest {
         deserialize_with = "canonical_uuid_option",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(value_type = Option<CanonicalUuid>)]
     pub record: Option<Uuid>,
     /// The change's replica.
     #[serde(
@@ -101,9 +121,15 @@ pub struct NeedsRequest {
         deserialize_with = "canonical_uuid_option",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(value_type = Option<CanonicalUuid>)]
     pub replica: Option<Uuid>,
     /// Its number there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "whole_number_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(value_type = Option<Unsigned64>)]
     pub seq: Option<u64>,
 }
 
@@ -113,8 +139,11 @@ pub struct NeedsRequest {
 pub struct ChangeName {
     /// The replica.
     #[serde(deserialize_with = "canonical_uuid")]
+    #[schema(value_type = CanonicalUuid)]
     pub replica: Uuid,
     /// Its number there.
+    #[serde(deserialize_with = "whole_number")]
+    #[schema(value_type = Unsigned64)]
     pub seq: u64,
 }
 

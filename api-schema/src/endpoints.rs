@@ -84,19 +84,27 @@ pub enum Content {
     AnyJson,
     /// Bytes of this content type.
     Binary(&'static str),
+    /// Bytes of one of these content types.
+    BinaryOf(&'static [&'static str]),
     /// Server-sent events.
     EventStream,
 }
 
 impl Content {
-    /// The content type, when there is content.
-    pub fn content_type(self) -> Option<&'static str> {
+    /// The content types that it may have; none when there is no content.
+    pub fn content_types(&self) -> &[&'static str] {
         match self {
-            Content::Empty => None,
-            Content::Json(_) | Content::AnyJson => Some("application/json"),
-            Content::Binary(content_type) => Some(content_type),
-            Content::EventStream => Some("text/event-stream"),
+            Content::Empty => &[],
+            Content::Json(_) | Content::AnyJson => &["application/json"],
+            Content::Binary(content_type) => std::slice::from_ref(content_type),
+            Content::BinaryOf(content_types) => content_types,
+            Content::EventStream => &["text/event-stream"],
         }
+    }
+
+    /// The content type of a request, when there is content.
+    pub fn content_type(&self) -> Option<&'static str> {
+        self.content_types().first().copied()
     }
 }
 
@@ -167,6 +175,11 @@ impl Endpoint {
         codes.sort_unstable();
         codes.dedup();
         codes
+    }
+
+    /// Whether a request without its body is refused: the creation of an upload may leave its first piece for later.
+    pub fn body_is_required(&self) -> bool {
+        self.content_has_body() && self.operation != "create_upload"
     }
 
     /// Whether a request has a body.

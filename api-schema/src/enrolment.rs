@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::shapes::schema::{CanonicalUuid, PlainText};
 use crate::shapes::{
     Base64Url, base64_url_bytes, canonical_uuid, canonical_uuid_option, plain_text,
     plain_text_option,
@@ -15,16 +16,15 @@ use crate::shapes::{
 pub struct EnrolmentRequest {
     /// The one-time code, as printed or scanned.
     #[serde(deserialize_with = "plain_text::<_, 128>")]
-    #[schema(min_length = 1, max_length = 128)]
+    #[schema(value_type = PlainText<128>)]
     pub code: String,
     /// The replica's id, made on the device.
     #[serde(deserialize_with = "canonical_uuid")]
+    #[schema(value_type = CanonicalUuid)]
     pub replica: Uuid,
     /// The replica's Ed25519 public key, 32 bytes, base64url without padding.
-    #[schema(value_type = String, min_length = 43, max_length = 43)]
     pub public_key: Base64Url<32>,
     /// Ed25519 signature by that key over `gridwork/enrol/1`, the code, the replica's 16 bytes and the public key; 64 bytes, base64url.
-    #[schema(value_type = String, min_length = 86, max_length = 86)]
     pub proof: Base64Url<64>,
     /// What the device calls itself; shown to the person who handed out the code.
     #[serde(
@@ -32,7 +32,7 @@ pub struct EnrolmentRequest {
         deserialize_with = "plain_text_option::<_, 64>",
         skip_serializing_if = "Option::is_none"
     )]
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(value_type = Option<PlainText<64>>)]
     pub device_label: Option<String>,
     /// The replica that this one takes over from (a reinstall, a new phone of the same person).
     #[serde(
@@ -40,6 +40,7 @@ pub struct EnrolmentRequest {
         deserialize_with = "canonical_uuid_option",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(value_type = Option<CanonicalUuid>)]
     pub continues: Option<Uuid>,
 }
 
@@ -84,7 +85,6 @@ pub struct ServerKey {
     /// The key's id.
     pub key_id: String,
     /// The Ed25519 public key, 32 bytes, base64url without padding.
-    #[schema(value_type = String, min_length = 43, max_length = 43)]
     pub public_key: Base64Url<32>,
     /// The first place of the log that this key may sign.
     pub from_pos: u64,

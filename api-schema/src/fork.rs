@@ -5,7 +5,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::enrolment::EnrolmentAnswer;
-use crate::shapes::{Base64Url, canonical_uuid, plain_text_option};
+use crate::shapes::schema::{CanonicalUuid, PlainText, Unsigned64};
+use crate::shapes::{Base64Url, canonical_uuid, plain_text_option, whole_number};
 use sync_core::ids::ReplicaNo;
 use sync_core::replica::{ForkAnswer, ForkQuestion};
 
@@ -17,23 +18,23 @@ use sync_core::replica::{ForkAnswer, ForkQuestion};
 pub struct ForkRequest {
     /// The replica that forked.
     #[serde(deserialize_with = "canonical_uuid")]
+    #[schema(value_type = CanonicalUuid)]
     pub old_replica: Uuid,
     /// The new replica's id, made on the device.
     #[serde(deserialize_with = "canonical_uuid")]
+    #[schema(value_type = CanonicalUuid)]
     pub replica: Uuid,
     /// The new replica's Ed25519 public key, 32 bytes, base64url without padding.
-    #[schema(value_type = String, min_length = 43, max_length = 43)]
     pub public_key: Base64Url<32>,
     /// The last seq of the old replica that both sides hold with the same hash; 0 when they share none.
+    #[serde(deserialize_with = "whole_number")]
+    #[schema(value_type = Unsigned64)]
     pub last_common_seq: u64,
     /// The chain hash at that seq (32 zero bytes at 0), base64url without padding.
-    #[schema(value_type = String, min_length = 43, max_length = 43)]
     pub last_common_hash: Base64Url<32>,
     /// Signature by the old replica's key, 64 bytes, base64url.
-    #[schema(value_type = String, min_length = 86, max_length = 86)]
     pub old_proof: Base64Url<64>,
     /// Signature by the new key, 64 bytes, base64url.
-    #[schema(value_type = String, min_length = 86, max_length = 86)]
     pub proof: Base64Url<64>,
     /// What the device calls itself.
     #[serde(
@@ -41,7 +42,7 @@ pub struct ForkRequest {
         deserialize_with = "plain_text_option::<_, 64>",
         skip_serializing_if = "Option::is_none"
     )]
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(value_type = Option<PlainText<64>>)]
     pub device_label: Option<String>,
 }
 

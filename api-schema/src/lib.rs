@@ -10,6 +10,7 @@ pub mod event;
 pub mod fork;
 pub mod health;
 pub mod inbox;
+mod links;
 pub mod openapi;
 pub mod problem;
 pub mod record;

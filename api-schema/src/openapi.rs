@@ -13,7 +13,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{Info, License, Required};
 
 use crate::attachment::{PIECE_CONTENT_TYPE, TUS_VERSION};
-use crate::endpoints::{Auth, Content, ENDPOINTS, Endpoint, Method};
+use crate::endpoints::{Answer, Auth, Content, ENDPOINTS, Endpoint, Method};
+use crate::links;
 use crate::problem::{PROBLEM_CONTENT_TYPE, ProblemType};
 use crate::{
     change, directory, document, enrolment, fork, health, inbox, problem, record, setup, snapshot,
@@ -110,10 +111,7 @@ fn operation(row: &Endpoint) -> Operation {
         operation = operation.request_body(Some(request_body(row)));
     }
     for answer in row.answers {
-        operation = operation.response(
-            answer.status.to_string(),
-            response(answer.description, answer.content),
-        );
+        operation = operation.response(answer.status.to_string(), response(row, answer));
     }
     for (status, response) in problem_responses(row) {
         operation = operation.response(status.to_string(), response);
@@ -155,32 +153,38 @@ fn description(row: &Endpoint) -> String {
 }
 
 fn request_body(row: &Endpoint) -> RequestBody {
-    let mut body = RequestBodyBuilder::new().required(Some(Required::True));
-    if let Some((content_type, content)) = described(row.request) {
-        body = body.content(content_type, content);
+    let required = if row.body_is_required() {
+        Required::True
+    } else {
+        Required::False
+    };
+    let mut body = RequestBodyBuilder::new().required(Some(required));
+    for content_type in row.request.content_types() {
+        body = body.content(*content_type, described(row.request));
     }
     body.build()
 }
 
-fn response(description: &str, content: Content) -> Response {
-    let mut response = ResponseBuilder::new().description(description);
-    if let Some((content_type, content)) = described(content) {
-        response = response.content(content_type, content);
+fn response(row: &Endpoint, answer: &Answer) -> Response {
+    let mut response = ResponseBuilder::new().description(answer.description);
+    for content_type in answer.content.content_types() {
+        response = response.content(*content_type, described(answer.content));
     }
-    response.build()
+    links::add_to(row.operation, answer.status, response).build()
 }
 
-fn described(content: Content) -> Option<(&'static str, ContentBuilder)> {
-    let described = match content {
-        Content::Empty | Content::AnyJson | Content::Binary(_) => ContentBuilder::new(),
+fn described(content: Content) -> ContentBuilder {
+    match content {
+        Content::Empty | Content::AnyJson | Content::Binary(_) | Content::BinaryOf(_) => {
+            ContentBuilder::new()
+        }
         Content::EventStream => {
             ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String)))
         }
         Content::Json(schema) => {
             ContentBuilder::new().schema(Some(Ref::from_schema_name(schema())))
         }
-    };
-    Some((content.content_type()?, described))
+    }
 }
 
 /// One response a status; it names every code that comes with it.
@@ -196,7 +200,7 @@ fn problem_responses(row: &Endpoint) -> BTreeMap<u16, Response> {
     let describe = |(status, rows): (u16, Vec<&ProblemType>)| {
         let lines: Vec<String> = rows
             .iter()
-            .map(|row| format!("`{}`: {}", row.code, row.title_en))
+            .map(|known| format!("`{}`: {}", known.code, known.title_en))
             .collect();
         let content = ContentBuilder::new()
             .schema(Some(Ref::from_schema_name("Problem")))
@@ -204,7 +208,7 @@ fn problem_responses(row: &Endpoint) -> BTreeMap<u16, Response> {
         let mut response = ResponseBuilder::new()
             .description(lines.join("; "))
             .content(PROBLEM_CONTENT_TYPE, content);
-        if rows.iter().any(|row| row.retry_after_s.is_some()) {
+        if rows.iter().any(|known| known.retry_after_s.is_some()) {
             let seconds = ObjectBuilder::new()
                 .schema_type(Type::Integer)
                 .minimum(Some(0));
@@ -213,6 +217,7 @@ fn problem_responses(row: &Endpoint) -> BTreeMap<u16, Response> {
                 .description(Some("Seconds to wait before the next try."));
             response = response.header("Retry-After", header.build());
         }
+        let response = links::add_to(row.operation, status, response);
         (status, response.build())
     };
     by_status.into_iter().map(describe).collect()

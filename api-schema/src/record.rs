@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::attachment::AttachmentState;
 use crate::shapes::plain_text_option;
+use crate::shapes::schema::{KindName, PageEnd, PlainText, Unsigned32};
 
 /// Which records to list. Every filter narrows; none widens the caller's scope.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
@@ -15,18 +16,19 @@ use crate::shapes::plain_text_option;
 #[into_params(parameter_in = Query)]
 pub struct RecordQuery {
     /// Records of this unit and of the units below it.
+    #[param(value_type = Option<Unsigned32>, inline)]
     pub unit: Option<u32>,
     /// Records of this kind, such as `report`.
     #[serde(default, deserialize_with = "plain_text_option::<_, 32>")]
-    #[param(max_length = 32)]
+    #[param(value_type = Option<KindName>, inline)]
     pub kind: Option<String>,
     /// Records whose case is in this state.
     #[serde(default, deserialize_with = "plain_text_option::<_, 32>")]
-    #[param(max_length = 32)]
+    #[param(value_type = Option<PlainText<32>>, inline)]
     pub state: Option<String>,
     /// Reports of this category.
     #[serde(default, deserialize_with = "plain_text_option::<_, 32>")]
-    #[param(max_length = 32)]
+    #[param(value_type = Option<PlainText<32>>, inline)]
     pub category: Option<String>,
     /// Records made at or after this time, in milliseconds since 1970.
     pub from_ms: Option<i64>,
@@ -34,11 +36,11 @@ pub struct RecordQuery {
     pub to_ms: Option<i64>,
     /// Records whose open text holds these words.
     #[serde(default, deserialize_with = "plain_text_option::<_, 100>")]
-    #[param(max_length = 100)]
+    #[param(value_type = Option<PlainText<100>>, inline)]
     pub text: Option<String>,
     /// The `next` of the page before; absent for the first page.
     #[serde(default, deserialize_with = "plain_text_option::<_, 256>")]
-    #[param(max_length = 256)]
+    #[param(value_type = Option<PageEnd>, inline)]
     pub after: Option<String>,
     /// How many records at most; 1 to 500, 50 when absent.
     #[serde(default, deserialize_with = "page_limit")]
@@ -67,6 +69,7 @@ pub struct RecordPage {
     pub records: Vec<RecordSummary>,
     /// What to send as `after` for the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<PageEnd>)]
     pub next: Option<String>,
     /// The place of the log that the page reflects.
     pub pos: u64,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::shapes::plain_text;
+use crate::shapes::schema::PlainText;
 
 /// What the first administrator sends with the set-up token that `gridwork init` printed.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -11,11 +12,11 @@ use crate::shapes::plain_text;
 pub struct SetupRequest {
     /// The one-time set-up token.
     #[serde(deserialize_with = "plain_text::<_, 128>")]
-    #[schema(min_length = 1, max_length = 128)]
+    #[schema(value_type = PlainText<128>)]
     pub token: String,
     /// The administrator's name.
     #[serde(deserialize_with = "plain_text::<_, 64>")]
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(value_type = PlainText<64>)]
     pub name: String,
 }
 

@@ -1,5 +1,7 @@
 //! The shapes that plain JSON leaves open: canonical ids, bounded plain text and fixed-size bytes. Outside input only.
 
+pub mod schema;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::Error;
@@ -73,6 +75,39 @@ fn check_plain<E: Error, const MAX: usize>(text: &str) -> Result<(), E> {
         return Err(E::custom("holds a control character"));
     }
     Ok(())
+}
+
+/// `deserialize_with` for a whole number. JSON has one kind of number, so `7.0` is 7, as a schema's `integer` says.
+///
+/// # Errors
+/// It has a fraction or does not fit: above 2^53 a number with a point stands for more than one.
+pub fn whole_number<'de, D: Deserializer<'de>, N: TryFrom<i128>>(input: D) -> Result<N, D::Error> {
+    whole(&serde_json::Number::deserialize(input)?)
+}
+
+/// The same for an optional field; pair it with `#[serde(default)]`.
+///
+/// # Errors
+/// As [`whole_number`].
+pub fn whole_number_option<'de, D: Deserializer<'de>, N: TryFrom<i128>>(
+    input: D,
+) -> Result<Option<N>, D::Error> {
+    let number = Option::<serde_json::Number>::deserialize(input)?;
+    number.as_ref().map(whole).transpose()
+}
+
+fn whole<E: Error, N: TryFrom<i128>>(number: &serde_json::Number) -> Result<N, E> {
+    const WITH_POINT_MAX: f64 = 9_007_199_254_740_992.0;
+    let with_point = || {
+        let number = number.as_f64()?;
+        let is_whole = number.fract() == 0.0 && number.abs() <= WITH_POINT_MAX;
+        is_whole.then_some(number as i128)
+    };
+    number
+        .as_i128()
+        .or_else(with_point)
+        .and_then(|number| N::try_from(number).ok())
+        .ok_or_else(|| E::custom("not a whole number that fits"))
 }
 
 /// Exactly `N` bytes, on the wire as base64url without padding.
@@ -168,6 +203,36 @@ mod tests {
         );
         for bad in ["", "abcde", "a\0b", "a\nb", "\u{7f}", "\u{85}"] {
             assert!(read(ID, bad, "AQID").is_err(), "{bad:?} must be refused");
+        }
+    }
+
+    #[test]
+    fn a_whole_number_may_have_a_point_and_nothing_behind_it() {
+        let read = |text: &str| {
+            let mut input = serde_json::Deserializer::from_str(text);
+            whole_number::<_, u64>(&mut input).map_err(|error| error.to_string())
+        };
+        for (text, number) in [
+            ("0", 0),
+            ("7.0", 7),
+            ("-0.0", 0),
+            ("25e2", 2500),
+            ("9007199254740992.0", 1 << 53),
+            ("18446744073709551615", u64::MAX),
+        ] {
+            assert_eq!(read(text), Ok(number), "{text}");
+        }
+        for bad in [
+            "7.5",
+            "-1",
+            "-1.0",
+            "18446744073709551616",
+            "9007199254740994.0",
+            "1e300",
+            "\"7\"",
+            "null",
+        ] {
+            assert!(read(bad).is_err(), "{bad} must be refused");
         }
     }
 

@@ -1,18 +1,27 @@
 //! The rows of attachments: uploads by tus, and what is read of them.
 
+use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 
 use super::table::{no_parameters, parameter};
 use super::{ATTACHMENT_BYTES_MAX, Answer, Auth, Content, Endpoint, Method};
-use crate::attachment::PIECE_CONTENT_TYPE;
+use crate::attachment::{ATTACHMENT_CONTENT_TYPES, PIECE_CONTENT_TYPE, TUS_VERSION};
 use crate::problem::ProblemCode;
 
 const UPLOADS: &str = "/v1/uploads";
 const UPLOAD: &str = "/v1/uploads/{upload}";
 
+/// A sum of 32 or of 20 bytes in base64, in its one spelling.
+const CHECKSUM_PATTERN: &str =
+    "^(sha256 [A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|sha1 [A-Za-z0-9+/]{26}[AEIMQUYcgkosw048]=)$";
+const CHECKSUM_OF_NOTHING: &str = "sha1 2jmj7l5rSw0yVb/vlWAYkK/YBwk=";
+/// The two keys and 64 characters in base64. More pairs may stand there and in another order: a pattern that is easy to read says less.
+const METADATA_PATTERN: &str =
+    "^sha256 [A-Za-z0-9+/]{85}[AQgw]==,filetype [A-Za-z0-9+/]{4,24}={0,2}$";
+
 /// Whatever an attachment is: its own type is in the answer.
-const BYTES: Content = Content::Binary("application/octet-stream");
+const BYTES: Content = Content::BinaryOf(ATTACHMENT_CONTENT_TYPES);
 
 pub(super) const WHOLE: Endpoint = Endpoint {
     method: Method::Get,
@@ -172,10 +181,11 @@ fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 
-fn number() -> ObjectBuilder {
+fn bytes_up_to_the_limit(minimum: usize) -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(Type::Integer)
-        .minimum(Some(0))
+        .minimum(Some(minimum))
+        .maximum(Some(ATTACHMENT_BYTES_MAX))
 }
 
 fn uuid() -> ObjectBuilder {
@@ -184,6 +194,12 @@ fn uuid() -> ObjectBuilder {
 
 fn header(name: &str, description: &str, schema: ObjectBuilder) -> Parameter {
     parameter(ParameterIn::Header, name, description, schema)
+}
+
+fn required_header(name: &str, description: &str, schema: ObjectBuilder) -> Parameter {
+    let mut header = header(name, description, schema);
+    header.required = Required::True;
+    header
 }
 
 fn attachment_path() -> Vec<Parameter> {
@@ -210,10 +226,10 @@ fn attachment_path() -> Vec<Parameter> {
 }
 
 fn tus_resumable() -> Parameter {
-    header(
+    required_header(
         "Tus-Resumable",
-        "The version of tus that the client speaks: `1.0.0`.",
-        text(),
+        "The version of tus that the client speaks.",
+        text().enum_values(Some([TUS_VERSION])),
     )
 }
 
@@ -221,18 +237,24 @@ fn checksum() -> Parameter {
     header(
         "Upload-Checksum",
         "`sha256` or `sha1`, a space, and the sum of the body in base64.",
-        text(),
+        text()
+            .pattern(Some(CHECKSUM_PATTERN))
+            .examples([CHECKSUM_OF_NOTHING]),
     )
 }
 
 fn creation_headers() -> Vec<Parameter> {
     vec![
         tus_resumable(),
-        header("Upload-Length", "How many bytes there will be.", number()),
-        header(
+        required_header(
+            "Upload-Length",
+            "How many bytes there will be.",
+            bytes_up_to_the_limit(1),
+        ),
+        required_header(
             "Upload-Metadata",
             "Comma-separated pairs of a key and a base64 value: `sha256` (hexadecimal, what the change names) and `filetype`.",
-            text(),
+            text().pattern(Some(METADATA_PATTERN)),
         ),
         checksum(),
     ]
@@ -247,10 +269,10 @@ fn upload_path() -> Vec<Parameter> {
 
 fn piece_headers() -> Vec<Parameter> {
     let mut parameters = upload_path();
-    parameters.push(header(
+    parameters.push(required_header(
         "Upload-Offset",
         "Where the body begins in the whole.",
-        number(),
+        bytes_up_to_the_limit(0),
     ));
     parameters.push(checksum());
     parameters

@@ -13,7 +13,7 @@ use sync_core::ids::{
 };
 use sync_core::replica::READS_VERSION;
 use sync_core::time::Evidence;
-use sync_core::wire::{Cursor, PROTOCOL, SyncRequest, SyncResponse};
+use sync_core::wire::{Cursor, PROTOCOL, SyncRequest, SyncResponse, TextMark};
 use uuid::Uuid;
 
 /// One phone and what it has made since the last request.
@@ -26,6 +26,8 @@ pub struct Phone {
     pub unit: UnitId,
     /// Up to where it holds its scope; it asks for pages only where a request says so.
     pub cursor: Cursor,
+    /// Which texts of documents the next request says that it holds, when it asks for those that it lacks.
+    pub documents_held: Option<Vec<TextMark>>,
     head: (Seq, Hash),
     request_no: u64,
     batch: BatchWriter,
@@ -81,6 +83,7 @@ impl Phone {
                 epoch: Epoch(1),
                 ..Cursor::default()
             },
+            documents_held: None,
             head: start,
             request_no: 0,
             batch: BatchWriter::default(),
@@ -155,7 +158,7 @@ impl Phone {
             certificate: Vec::new(),
             known_keys: 1,
             last_head: Vec::new(),
-            documents_held: None,
+            documents_held: self.documents_held.take(),
         };
         request.encode(&batch.finish(), &self.key)
     }

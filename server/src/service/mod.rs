@@ -32,7 +32,7 @@ mod records;
 mod records_tests;
 mod release;
 pub mod rulings;
-mod search_text;
+pub mod search_text;
 pub mod snapshots;
 pub mod steward;
 #[cfg(test)]

@@ -19,10 +19,11 @@ use sync_core::ids::{Pos, UnitId};
 use sync_core::kinds::Kind;
 use sync_core::scope::Scope;
 
-/// Up to so many units each gets a stream of its own when another filter has an index as well ...
-const UNITS_FEW: usize = 8;
-/// ... and up to so many when none has. A wider scope holds so much of the district that looking through all finds it soon.
-const UNITS_MANY: usize = 64;
+/// Up to so many units each gets a stream of its own: a town's, so that one that has hardly any records is found as fast as
+/// one that has many. A wider scope holds so much of the district that looking through all finds it soon.
+const UNITS_STREAMS_MAX: usize = 256;
+/// Up to so many units are part of a question for words.
+const UNITS_WORDS_MAX: usize = 64;
 
 impl Gridwork {
     pub(super) async fn list_records_of(
@@ -163,27 +164,43 @@ impl Question {
             return Vec::new();
         }
         if let Some(text) = text {
-            let narrow = (width <= UNITS_MANY).then_some((units, desks));
+            let narrow = (width <= UNITS_WORDS_MAX).then_some((units, desks));
             return self.words(text, narrow).into_iter().collect();
         }
-        let single = match (&self.category, &self.state, self.kind) {
-            (Some(category), _, _) => Some(IndexStream::Category(category.clone())),
-            (None, Some(state), _) => Some(IndexStream::State(state.clone())),
-            (None, None, Some(kind)) if width > UNITS_MANY => Some(IndexStream::Kind(kind)),
-            _ => None,
-        };
-        let units_max = if single.is_some() {
-            UNITS_FEW
-        } else {
-            UNITS_MANY
-        };
-        if width <= units_max {
-            let units = units.into_iter().map(IndexStream::Unit);
-            return units
-                .chain(desks.into_iter().map(IndexStream::Desk))
-                .collect();
+        if width > UNITS_STREAMS_MAX {
+            return vec![self.wide_stream()];
         }
-        vec![single.unwrap_or(IndexStream::All)]
+        let units = units.into_iter().map(|unit| self.unit_stream(unit));
+        units
+            .chain(desks.into_iter().map(|desk| self.desk_stream(desk)))
+            .collect()
+    }
+
+    fn wide_stream(&self) -> IndexStream {
+        match (self.category.clone(), self.state.clone(), self.kind) {
+            (Some(category), Some(state), _) => IndexStream::CategoryState(category, state),
+            (Some(category), None, _) => IndexStream::Category(category),
+            (None, Some(state), _) => IndexStream::State(state),
+            (None, None, Some(kind)) => IndexStream::Kind(kind),
+            (None, None, None) => IndexStream::All,
+        }
+    }
+
+    fn unit_stream(&self, unit: UnitId) -> IndexStream {
+        match (self.category.clone(), self.state.clone()) {
+            (Some(category), _) => IndexStream::UnitCategory(unit, category),
+            (None, Some(state)) => IndexStream::UnitState(unit, state),
+            (None, None) => IndexStream::Unit(unit),
+        }
+    }
+
+    fn desk_stream(&self, desk: UnitId) -> IndexStream {
+        match (self.category.clone(), self.state.clone()) {
+            (Some(category), Some(state)) => IndexStream::DeskCategoryState(desk, category, state),
+            (None, Some(state)) => IndexStream::DeskState(desk, state),
+            (Some(category), None) => IndexStream::DeskCategory(desk, category),
+            (None, None) => IndexStream::Desk(desk),
+        }
     }
 
     fn words(

@@ -221,6 +221,63 @@ async fn each_filter_narrows_the_list_and_the_newest_comes_first() {
     }
 }
 
+/// Which index answers depends on the caller's width and the filters; what is found must not.
+#[tokio::test]
+async fn filters_together_find_what_all_of_them_find_for_narrow_and_wide_callers() {
+    let district = TestDistrict::new().await;
+    let mut worker = district.phone(&[("grid_head", TOWN)]).await;
+    let mut desk = district.phone(&[("duty_desk", DISTRICT)]).await;
+    let handler = district.phone(&[("department_handler", DEPARTMENT)]).await;
+    district.sync(&mut worker).await;
+    for (unit, category) in [(GRID, "SAN-01"), (NEXT_GRID, "FIR-01"), (GRID, "FIR-01")] {
+        for number in 0..3 {
+            let report = district.report(&mut worker, unit, category, "桶满了");
+            district.sync(&mut worker).await;
+            district.sync(&mut desk).await;
+            for to in ["REGISTERED", "DISPATCHED"].iter().take(number) {
+                let step = match *to {
+                    "DISPATCHED" => json!({
+                        "to": to, "desk": DEPARTMENT.0, "level": "II", "due_ms": NOW_MS + 86_400_000
+                    }),
+                    _ => json!({ "to": to, "level": "II" }),
+                };
+                district.make(&mut desk, report, unit, "report.transition", &step);
+                district.sync(&mut desk).await;
+            }
+        }
+    }
+    for caller in [&worker, &desk, &handler] {
+        let all = list(&district, caller, RecordQuery::default())
+            .await
+            .records;
+        assert_eq!(
+            all.len(),
+            if std::ptr::eq(caller, &handler) { 3 } else { 9 }
+        );
+        for unit in [None, Some(DISTRICT), Some(GRID), Some(NEXT_GRID)] {
+            for category in [None, Some("SAN-01"), Some("FIR-01")] {
+                for state in [None, Some("SUBMITTED"), Some("DISPATCHED"), Some("CLOSED")] {
+                    let query = RecordQuery {
+                        unit: unit.map(|unit| unit.0),
+                        category: category.map(Into::into),
+                        state: state.map(Into::into),
+                        ..RecordQuery::default()
+                    };
+                    let found = list(&district, caller, query.clone()).await.records;
+                    let wanted = all.iter().filter(|record| {
+                        unit.is_none_or(|unit| unit == DISTRICT || record.unit == unit.0)
+                            && category.is_none_or(|it| record.category.as_deref() == Some(it))
+                            && state.is_none_or(|it| record.state.as_deref() == Some(it))
+                    });
+                    let wanted: Vec<_> = wanted.map(|record| record.record).collect();
+                    let found: Vec<_> = found.iter().map(|record| record.record).collect();
+                    assert_eq!(found, wanted, "{query:?}");
+                }
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn chinese_is_found_by_any_run_of_characters_and_codes_are_not_words() {
     let district = TestDistrict::new().await;

@@ -37,6 +37,19 @@ pub fn words_of(state: &RecordState, category: Option<&str>) -> IndexWords {
     }
 }
 
+/// What is searched of a record with these texts and facts.
+pub fn words_from<'a>(
+    texts: impl IntoIterator<Item = &'a str>,
+    facts: impl IntoIterator<Item = String>,
+) -> IndexWords {
+    let mut text = Text::default();
+    texts.into_iter().for_each(|each| text.add(each));
+    IndexWords {
+        text: text.spaced,
+        facts: facts.into_iter().collect::<Vec<_>>().join(" "),
+    }
+}
+
 /// The fact that a record is of a kind.
 pub fn kind_fact(kind: Kind) -> String {
     format!("k{}", kind as u8)

@@ -79,7 +79,7 @@ impl Routing {
                 return Some(lineage.len());
             }
             let near = |code: &&str| node.serves.iter().any(|serves| serves == *code);
-            lineage.iter().position(|code| near(&code))
+            lineage.iter().position(near)
         };
         let best = self
             .nodes

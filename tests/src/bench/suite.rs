@@ -56,6 +56,10 @@ pub struct EngineUnderTest {
     pub wire: Option<TellLines>,
     /// Ingest into a log that has grown, memory and disk.
     pub growth: Option<TellLines>,
+    /// The desk's lists over 500,000 reports.
+    pub lists: Option<TellLines>,
+    /// A new version of a document to 2,000 phones.
+    pub rollout: Option<TellLines>,
 }
 
 /// Measures what has no floor and tells it in lines of its own.
@@ -74,6 +78,10 @@ pub enum Part {
     Wire,
     /// Ingest into a log of two million changes: takes minutes.
     Growth,
+    /// The desk's lists.
+    Lists,
+    /// Documents to phones.
+    Rollout,
 }
 
 /// Runs `parts` in a scratch directory and tells each finished part to `progress`.
@@ -120,6 +128,14 @@ pub fn run(
             Part::Growth => {
                 progress("growth");
                 tell(engine.growth.as_ref(), plan, scratch, &mut table)?;
+            }
+            Part::Lists => {
+                progress("the desk's lists");
+                tell(engine.lists.as_ref(), plan, scratch, &mut table)?;
+            }
+            Part::Rollout => {
+                progress("documents to phones");
+                tell(engine.rollout.as_ref(), plan, scratch, &mut table)?;
             }
         }
     }

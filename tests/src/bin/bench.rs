@@ -59,6 +59,8 @@ enum PartName {
     FirstSync,
     Wire,
     Growth,
+    Lists,
+    Rollout,
 }
 
 #[derive(Serialize)]
@@ -102,7 +104,14 @@ fn measure(options: &Options) -> Result<bool, BenchError> {
         rounds: options.rounds,
     };
     let parts: Vec<Part> = if options.only.is_empty() {
-        let mut parts = vec![Part::Wire, Part::Merge, Part::FirstSync, Part::Ingest];
+        let mut parts = vec![
+            Part::Wire,
+            Part::Merge,
+            Part::FirstSync,
+            Part::Ingest,
+            Part::Lists,
+            Part::Rollout,
+        ];
         parts.extend(options.long.then_some(Part::Growth));
         parts
     } else {
@@ -144,5 +153,7 @@ fn part_of(name: PartName) -> Part {
         PartName::FirstSync => Part::FirstSync,
         PartName::Wire => Part::Wire,
         PartName::Growth => Part::Growth,
+        PartName::Lists => Part::Lists,
+        PartName::Rollout => Part::Rollout,
     }
 }

@@ -3,7 +3,10 @@
 pub mod apply;
 pub mod growth;
 pub mod ingest;
+mod list_rows;
+pub mod lists;
 pub mod merge;
+pub mod rollout;
 pub mod serve;
 pub mod wire;
 
@@ -22,6 +25,7 @@ use crate::bench::under_test::BenchError;
 /// Everything that can be measured with the program `gridwork` at this path.
 pub fn under_test(gridwork: PathBuf, connections: usize) -> EngineUnderTest {
     let growth = gridwork.clone();
+    let (lists, rollout) = (gridwork.clone(), gridwork.clone());
     let serve = |readers| serve::EngineServe {
         gridwork: gridwork.clone(),
         readers,
@@ -42,6 +46,12 @@ pub fn under_test(gridwork: PathBuf, connections: usize) -> EngineUnderTest {
         wire: Some(Box::new(|plan, _| wire::measure(plan))),
         growth: Some(Box::new(move |plan, scratch| {
             growth::measure(&growth, plan, scratch)
+        })),
+        lists: Some(Box::new(move |plan, scratch| {
+            lists::measure(&lists, plan, scratch)
+        })),
+        rollout: Some(Box::new(move |plan, scratch| {
+            rollout::measure(&rollout, plan, scratch)
         })),
     }
 }

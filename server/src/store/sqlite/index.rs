@@ -42,10 +42,17 @@ const SCHEMA: &str = "
         conflicts INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX record_unit ON record (unit);
+    CREATE INDEX record_unit_state ON record (unit, state) WHERE state IS NOT NULL;
+    CREATE INDEX record_unit_category ON record (unit, category) WHERE category IS NOT NULL;
     CREATE INDEX record_desk ON record (desk) WHERE desk IS NOT NULL;
+    CREATE INDEX record_desk_state ON record (desk, state) WHERE desk IS NOT NULL AND state IS NOT NULL;
+    CREATE INDEX record_desk_category ON record (desk, category) WHERE desk IS NOT NULL AND category IS NOT NULL;
+    CREATE INDEX record_desk_both ON record (desk, category, state)
+        WHERE desk IS NOT NULL AND category IS NOT NULL AND state IS NOT NULL;
     CREATE INDEX record_kind ON record (kind);
     CREATE INDEX record_state ON record (state) WHERE state IS NOT NULL;
     CREATE INDEX record_category ON record (category) WHERE category IS NOT NULL;
+    CREATE INDEX record_category_state ON record (category, state) WHERE category IS NOT NULL AND state IS NOT NULL;
 
     -- What waits for a person, the oldest first by `key`: time, then whatever is free.
     CREATE TABLE inbox (

@@ -21,14 +21,26 @@ pub enum IndexStream {
     All,
     /// Those of a unit, itself only.
     Unit(UnitId),
+    /// Those of a unit in a state.
+    UnitState(UnitId, String),
+    /// Those of a unit and a category.
+    UnitCategory(UnitId, String),
     /// Those of a desk.
     Desk(UnitId),
+    /// Those of a desk in a state.
+    DeskState(UnitId, String),
+    /// Those of a desk and a category.
+    DeskCategory(UnitId, String),
+    /// Those of a desk and a category in a state.
+    DeskCategoryState(UnitId, String, String),
     /// Those of a kind.
     Kind(Kind),
     /// Those in a state.
     State(String),
     /// Those of a category.
     Category(String),
+    /// Those of a category in a state.
+    CategoryState(String, String),
     /// Those whose words match an FTS5 expression.
     Words(String),
 }
@@ -55,7 +67,7 @@ macro_rules! columns {
 }
 
 macro_rules! stream {
-    ($from:literal) => {
+    ($from:expr) => {
         concat!(
             "SELECT ",
             columns!(),
@@ -66,17 +78,49 @@ macro_rules! stream {
     };
 }
 
-const ALL: &str = stream!("NOT INDEXED WHERE ?1 IS NULL AND");
-const UNIT: &str = stream!("INDEXED BY record_unit WHERE r.unit = ?1 AND");
-const DESK: &str = stream!("INDEXED BY record_desk WHERE r.desk = ?1 AND");
-const KIND: &str = stream!("INDEXED BY record_kind WHERE r.kind = ?1 AND");
-const STATE: &str = stream!("INDEXED BY record_state WHERE r.state = ?1 AND");
-const CATEGORY: &str = stream!("INDEXED BY record_category WHERE r.category = ?1 AND");
+/// By one column, or by none; the second value is not used.
+macro_rules! stream_by {
+    ($index:literal, $column:literal) => {
+        stream!(concat!(
+            "INDEXED BY ",
+            $index,
+            " WHERE r.",
+            $column,
+            " = ?1 AND ?4 IS NULL AND ?5 IS NULL AND"
+        ))
+    };
+    ($index:literal, $column:literal, $second:literal) => {
+        stream!(concat!(
+            "INDEXED BY ",
+            $index,
+            " WHERE r.",
+            $column,
+            " = ?1 AND r.",
+            $second,
+            " = ?4 AND ?5 IS NULL AND"
+        ))
+    };
+}
+
+const ALL: &str = stream!("NOT INDEXED WHERE ?1 IS NULL AND ?4 IS NULL AND ?5 IS NULL AND");
+const UNIT: &str = stream_by!("record_unit", "unit");
+const UNIT_STATE: &str = stream_by!("record_unit_state", "unit", "state");
+const UNIT_CATEGORY: &str = stream_by!("record_unit_category", "unit", "category");
+const DESK: &str = stream_by!("record_desk", "desk");
+const DESK_STATE: &str = stream_by!("record_desk_state", "desk", "state");
+const DESK_CATEGORY: &str = stream_by!("record_desk_category", "desk", "category");
+const DESK_CATEGORY_STATE: &str = stream!(
+    "INDEXED BY record_desk_both WHERE r.desk = ?1 AND r.category = ?4 AND r.state = ?5 AND"
+);
+const KIND: &str = stream_by!("record_kind", "kind");
+const STATE: &str = stream_by!("record_state", "state");
+const CATEGORY: &str = stream_by!("record_category", "category");
+const CATEGORY_STATE: &str = stream_by!("record_category_state", "category", "state");
 const WORDS: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM words CROSS JOIN record r ON r.key = words.rowid
-      WHERE words MATCH ?1 AND words.rowid >= ?2 AND words.rowid < ?3 ORDER BY words.rowid DESC"
+      WHERE words MATCH ?1 AND ?4 IS NULL AND ?5 IS NULL AND words.rowid >= ?2 AND words.rowid < ?3 ORDER BY words.rowid DESC"
 );
 
 impl IndexRead {
@@ -125,17 +169,9 @@ impl IndexRead {
         mut wants: impl FnMut(IndexFacts<'_>) -> bool,
         mut take: impl FnMut(i64, IndexRow) -> bool,
     ) -> Result<(), StoreError> {
-        let (sql, of) = match stream {
-            IndexStream::All => (ALL, Value::Null),
-            IndexStream::Unit(unit) => (UNIT, Value::from(unit.0)),
-            IndexStream::Desk(desk) => (DESK, Value::from(desk.0)),
-            IndexStream::Kind(kind) => (KIND, Value::from(*kind as u8)),
-            IndexStream::State(state) => (STATE, Value::from(state.clone())),
-            IndexStream::Category(category) => (CATEGORY, Value::from(category.clone())),
-            IndexStream::Words(expression) => (WORDS, Value::from(expression.clone())),
-        };
+        let (sql, of, [second, third]) = question(stream);
         let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(params![of, from, below])?;
+        let mut rows = statement.query(params![of, from, below, second, third])?;
         while let Some(row) = rows.next()? {
             let key: i64 = row.get(0)?;
             let facts = read_facts(key, row)?;
@@ -158,6 +194,38 @@ impl IndexRead {
             .connection
             .query_row("SELECT count(*) FROM record", [], |row| row.get(0))?;
         Ok(count as u64)
+    }
+}
+
+/// The statement of a stream, its first value, and those after the bounds.
+fn question(stream: &IndexStream) -> (&'static str, Value, [Option<&str>; 2]) {
+    let of_text = |text: &String| Value::from(text.clone());
+    let of_unit = |unit: &UnitId| Value::from(unit.0);
+    let none = [None; 2];
+    match stream {
+        IndexStream::All => (ALL, Value::Null, none),
+        IndexStream::Unit(unit) => (UNIT, of_unit(unit), none),
+        IndexStream::UnitState(unit, state) => (UNIT_STATE, of_unit(unit), [Some(state), None]),
+        IndexStream::UnitCategory(unit, category) => {
+            (UNIT_CATEGORY, of_unit(unit), [Some(category), None])
+        }
+        IndexStream::Desk(desk) => (DESK, of_unit(desk), none),
+        IndexStream::DeskState(desk, state) => (DESK_STATE, of_unit(desk), [Some(state), None]),
+        IndexStream::DeskCategory(desk, category) => {
+            (DESK_CATEGORY, of_unit(desk), [Some(category), None])
+        }
+        IndexStream::DeskCategoryState(desk, category, state) => (
+            DESK_CATEGORY_STATE,
+            of_unit(desk),
+            [Some(category), Some(state)],
+        ),
+        IndexStream::Kind(kind) => (KIND, Value::from(*kind as u8), none),
+        IndexStream::State(state) => (STATE, of_text(state), none),
+        IndexStream::Category(category) => (CATEGORY, of_text(category), none),
+        IndexStream::CategoryState(category, state) => {
+            (CATEGORY_STATE, of_text(category), [Some(state), None])
+        }
+        IndexStream::Words(expression) => (WORDS, of_text(expression), none),
     }
 }
 
