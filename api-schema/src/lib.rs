@@ -9,6 +9,7 @@ pub mod event;
 pub mod fork;
 pub mod health;
 pub mod openapi;
+pub mod patrol;
 pub mod problem;
 pub mod record;
 pub mod setup;

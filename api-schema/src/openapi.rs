@@ -15,7 +15,7 @@ use utoipa::openapi::{Info, License, Required};
 use crate::attachment::{PIECE_CONTENT_TYPE, TUS_VERSION};
 use crate::endpoints::{Auth, Content, ENDPOINTS, Endpoint, Method};
 use crate::problem::{PROBLEM_CONTENT_TYPE, ProblemType};
-use crate::{change, directory, enrolment, fork, health, problem, record, setup, snapshot};
+use crate::{change, directory, enrolment, fork, health, patrol, problem, record, setup, snapshot};
 
 #[derive(OpenApi)]
 #[openapi(components(schemas(
@@ -27,6 +27,9 @@ use crate::{change, directory, enrolment, fork, health, problem, record, setup, 
     fork::ForkRequest,
     health::Live,
     health::Ready,
+    patrol::Coverage,
+    patrol::DoubtPage,
+    patrol::PatrolRound,
     problem::Problem,
     record::RecordDetail,
     record::RecordPage,

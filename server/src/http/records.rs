@@ -6,6 +6,7 @@ use api_schema::shapes::parse_canonical_uuid;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, Uri};
+use serde::de::DeserializeOwned;
 
 use super::App;
 use super::changes::language_of;
@@ -17,7 +18,7 @@ pub(super) async fn list_records(
     caller: Caller,
     uri: Uri,
 ) -> Result<Json<RecordPage>, HttpProblem> {
-    let query = parse_query(&uri)?;
+    let query: RecordQuery = parse_query(&uri)?;
     Ok(Json(app.backend.list_records(caller, query).await?))
 }
 
@@ -36,7 +37,8 @@ pub(super) async fn get_record(
     ))
 }
 
-fn parse_query(uri: &Uri) -> Result<RecordQuery, HttpProblem> {
+/// A query of a list; what is wrong is told by its name.
+pub(super) fn parse_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, HttpProblem> {
     use std::error::Error;
     type QueryError = serde_path_to_error::Error<serde::de::value::Error>;
 

@@ -11,6 +11,7 @@ use api_schema::endpoints::{Auth, Content, Endpoint};
 use api_schema::enrolment::{EnrolmentAnswer, EnrolmentRequest};
 use api_schema::fork::ForkRequest;
 use api_schema::health::Ready;
+use api_schema::patrol::{Coverage, CoverageQuery, DoubtPage, DoubtQuery, PatrolRound};
 use api_schema::problem::Problem;
 use api_schema::record::{RecordDetail, RecordPage, RecordQuery, RecordSummary};
 use api_schema::setup::{SetupAnswer, SetupRequest};
@@ -32,6 +33,7 @@ use server::language::Language;
 use server::service::access_token::{TokenKey, mint};
 use server::service::attachments::{Checksum, UploadRequest};
 use server::service::office::Office;
+use server::service::patrols::Patrols;
 use server::service::{
     AcceptedCodings, Answer, Backend, Caller, Coding, SegmentFile, ServiceError,
 };
@@ -97,6 +99,57 @@ impl Office for Fake {
             time_ms: NOW_MS,
             state: None,
         })
+    }
+}
+
+impl Patrols for Fake {
+    fn coverage(&self, _caller: Caller, query: CoverageQuery) -> Answer<'_, Coverage> {
+        self.answer(Coverage {
+            from: query.from,
+            to: query.to,
+            pos: 9,
+            ..Coverage::default()
+        })
+    }
+
+    fn round(&self, _caller: Caller, record: Uuid) -> Answer<'_, PatrolRound> {
+        self.answer(PatrolRound {
+            record,
+            team: "T1".to_owned(),
+            slot: "A".to_owned(),
+            day: "2026-11-01".to_owned(),
+            unit: 1,
+            state: "STARTED".to_owned(),
+            leader: 1,
+            started_ms: NOW_MS,
+            ended_ms: None,
+            key_period: None,
+            completion: "short".to_owned(),
+            share_permille: 0,
+            people: 1,
+            people_min: 2,
+            missed_reason: None,
+            members: Vec::new(),
+            points: Vec::new(),
+            check_ins: Vec::new(),
+            doubts: Vec::new(),
+        })
+    }
+
+    fn list_doubts(&self, _caller: Caller, _query: DoubtQuery) -> Answer<'_, DoubtPage> {
+        self.answer(DoubtPage {
+            doubts: Vec::new(),
+            next: None,
+            pos: 9,
+        })
+    }
+
+    fn sticker(&self, _caller: Caller, point: String) -> Answer<'_, String> {
+        self.answer(format!("<svg>{point}</svg>"))
+    }
+
+    fn stickers(&self, _caller: Caller, unit: u32, _language: Language) -> Answer<'_, String> {
+        self.answer(format!("<p>{unit}</p>"))
     }
 }
 

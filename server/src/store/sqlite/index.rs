@@ -4,6 +4,7 @@
 use super::harden;
 use super::inbox::{self, InboxRow};
 use super::index_query::read_place;
+use super::rounds::{self, ProjectedRound};
 use crate::store::StoreError;
 use rusqlite::{Connection, params};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use sync_core::kinds::Kind;
 use sync_core::limits;
 
 /// The form of the file. A file of another form is not migrated but made again: the log has everything.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// `key` orders records by time and number (see [`record_key`]); it is the row's number here and in `words`, so that
 /// every index gives the newest first without sorting.
@@ -108,6 +109,8 @@ pub struct IndexStep {
     pub changes: Vec<(Pos, Option<InboxRow>)>,
     /// When steps come by themselves, reckoned anew.
     pub due: Vec<(i64, Option<i64>)>,
+    /// Patrols by number, with what is told of their rounds.
+    pub rounds: Vec<(i64, Option<ProjectedRound>)>,
     /// Where the projection stands afterwards.
     pub pos: Pos,
     /// See [`IndexPlace::next_no`].
@@ -173,7 +176,7 @@ pub fn first_key_at(time_ms: i64) -> i64 {
 /// The connection that writes the projection.
 #[derive(Debug)]
 pub struct IndexWrite {
-    connection: Connection,
+    pub(super) connection: Connection,
 }
 
 impl IndexWrite {
@@ -200,7 +203,8 @@ impl IndexWrite {
         remove(path)?;
         let connection = connect(path)?;
         connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {SCHEMA}; PRAGMA user_version = {VERSION}; COMMIT;"
+            "BEGIN IMMEDIATE; {SCHEMA}; {}; PRAGMA user_version = {VERSION}; COMMIT;",
+            rounds::SCHEMA
         ))?;
         connection.execute(
             "INSERT INTO place (one, district, epoch, pos, next_no, documents, due_no)
@@ -241,12 +245,18 @@ impl IndexWrite {
                 record.as_ref().and_then(|record| record.due_ms),
             )?;
             inbox::put_record(&transaction, *no, record.as_ref())?;
+            if record.is_none() {
+                rounds::put(&transaction, *no, None)?;
+            }
         }
         for (pos, item) in &step.changes {
             inbox::put_change(&transaction, *pos, item.as_ref())?;
         }
         for (no, due_ms) in &step.due {
             put_due(&transaction, *no, *due_ms)?;
+        }
+        for (no, round) in &step.rounds {
+            rounds::put(&transaction, *no, round.as_ref())?;
         }
         transaction
             .prepare_cached("UPDATE place SET pos = ?1, next_no = ?2, due_no = ?3")?
