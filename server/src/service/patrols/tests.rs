@@ -12,7 +12,7 @@ use api_schema::patrol::{
 use serde_json::{Value, json};
 use sync_core::change::{For, Source};
 use sync_core::ids::RecordId;
-use sync_core::replica::Draft;
+use sync_core::replica::{Draft, confirm_draft, join_draft, tick_draft};
 
 const PHOTO: &str = "7777777777777777777777777777777777777777777777777777777777777777";
 
@@ -284,4 +284,86 @@ async fn stickers_are_for_those_who_hang_them_and_signed_by_the_district() {
         .stickers(head.caller, TOWN.0, Language::Chinese)
         .await;
     assert!(matches!(asked, Err(ServiceError::NotFound)));
+}
+
+fn keep(district: &TestDistrict, phone: &mut Phone, draft: Draft) {
+    district.clock.advance_ms(1_000);
+    phone
+        .replica
+        .make_change(draft, district.now())
+        .expect("a valid change");
+}
+
+#[tokio::test]
+async fn a_member_joins_by_the_leaders_code_and_confirms_before_the_leaders_phone_has_synced() {
+    let district = TestDistrict::new().await;
+    take(&district, routes(2, &["P1"])).await;
+    let mut leader = district.phone(&[("patrol_leader", GRID)]).await;
+    let mut member = district.phone(&[("patrol_member", GRID)]).await;
+    let mut late = district.phone(&[("patrol_member", GRID)]).await;
+    let lead = district.phone(&[("district_lead", DISTRICT)]).await;
+    for phone in [&mut leader, &mut member, &mut late] {
+        district.sync(phone).await;
+    }
+    let record = start(&district, &mut leader, "A");
+    let code = leader.replica.show_code(record, &district.now());
+    let code = code.expect("a code");
+    let join = join_draft(&code, GRID).expect("our own code");
+    assert_eq!(join_draft("a friend", GRID), None);
+    keep(&district, &mut member, join);
+    keep(
+        &district,
+        &mut member,
+        confirm_draft(record, GRID, true, None),
+    );
+    // Twenty minutes later the code is too old, which is for a person to look at and no reason to refuse it.
+    district.clock.advance_ms(20 * 60_000);
+    keep(
+        &district,
+        &mut late,
+        join_draft(&code, GRID).expect("a code"),
+    );
+    // The leader ticks the member as well, who has said it themselves by then.
+    let tick = tick_draft(
+        record,
+        GRID,
+        district.person(&member),
+        district.now().wall_ms,
+    );
+    keep(&district, &mut leader, tick);
+    let own = leader.replica.round(record, &district.now());
+    assert_eq!(own.expect("read").expect("a round").people(), 2);
+
+    district.sync(&mut member).await;
+    let unseen = member.replica.round(record, &district.now());
+    assert_eq!(unseen.expect("read"), None);
+    let asked = district.gridwork().round(lead.caller, record.0).await;
+    assert!(matches!(asked, Err(ServiceError::NotFound)));
+    district.sync(&mut late).await;
+    district.sync(&mut leader).await;
+
+    let whole = round(&district, &lead, record).await;
+    let words: Vec<_> = whole
+        .members
+        .iter()
+        .map(|member| (member.person, member.ticked, member.own_word))
+        .collect();
+    assert_eq!(
+        words,
+        [
+            (leader.caller.person, false, None),
+            (member.caller.person, false, Some(true)),
+            (late.caller.person, false, None)
+        ]
+    );
+    let doubtful: Vec<_> = whole
+        .doubts
+        .iter()
+        .map(|doubt| (doubt.doubt.as_str(), doubt.person))
+        .collect();
+    assert_eq!(doubtful, [("reused_code", late.caller.person)]);
+    // A volunteer's phone shows the same round, out of a scope of patrols and notices alone.
+    district.sync(&mut member).await;
+    let seen = member.replica.round(record, &district.now());
+    assert_eq!(seen.expect("read").expect("a round").people(), 3);
 }
