@@ -15,6 +15,10 @@ use super::problem::HttpProblem;
 use super::records::parse_query;
 use crate::service::Caller;
 
+const INERT: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
+const INERT_WITH_STYLE: &str =
+    "default-src 'none'; frame-ancestors 'none'; style-src 'unsafe-inline'; sandbox";
+
 pub(super) async fn coverage(
     State(app): State<App>,
     caller: Caller,
@@ -49,7 +53,7 @@ pub(super) async fn sticker(
     Path(point): Path<String>,
 ) -> Result<Response, HttpProblem> {
     let drawing = app.backend.sticker(caller, point).await?;
-    Ok(print(drawing, "image/svg+xml"))
+    Ok(print(drawing, "image/svg+xml", INERT))
 }
 
 pub(super) async fn stickers(
@@ -61,17 +65,14 @@ pub(super) async fn stickers(
     let query: StickerQuery = parse_query(&uri)?;
     let language = language_of(&headers);
     let sheet = app.backend.stickers(caller, query.unit, language).await?;
-    Ok(print(sheet, "text/html; charset=utf-8"))
+    Ok(print(sheet, "text/html; charset=utf-8", INERT_WITH_STYLE))
 }
 
 /// Names out of documents stand in it: nothing of it may run, whatever they hold.
-fn print(text: String, content_type: &'static str) -> Response {
+fn print(text: String, content_type: &'static str, policy: &'static str) -> Response {
     let headers = [
         (CONTENT_TYPE, content_type),
-        (
-            CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-        ),
+        (CONTENT_SECURITY_POLICY, policy),
     ];
     (headers, text).into_response()
 }

@@ -439,12 +439,20 @@ pub fn post(path: &str, content_type: &str, body: impl Into<Body>) -> Request<Bo
 
 /// A path that the row's route matches.
 pub fn sample_path(row: &Endpoint) -> String {
-    row.path
+    let query = match row.operation {
+        "patrol_coverage" => "?from=2026-11-01&to=2026-11-30",
+        "point_stickers" => "?unit=7",
+        _ => "",
+    };
+    let path = row
+        .path
         .replace("{record}", &REPLICA.to_string())
         .replace("{name}", "u7")
         .replace("{segment}", "0")
         .replace("{sha256}", &"ab".repeat(32))
-        .replace("{upload}", &REPLICA.to_string())
+        .replace("{point}", "P-001")
+        .replace("{upload}", &REPLICA.to_string());
+    path + query
 }
 
 /// A request that the row takes.

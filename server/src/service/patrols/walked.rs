@@ -17,7 +17,7 @@ use sync_core::directory::Directory;
 use sync_core::documents::{Documents, KeyPeriod};
 use sync_core::entry::EntryKind;
 use sync_core::hex;
-use sync_core::ids::{ReplicaNo, Seq};
+use sync_core::ids::{Pos, ReplicaNo, Seq};
 use sync_core::kinds::Kind;
 use sync_core::merge::{Element, RecordState};
 use sync_core::patrols::coverage::{Planned, RoundLine};
@@ -216,14 +216,51 @@ impl Walked {
                 showing.is_some_and(|rounds| rounds.iter().any(|other| other != no))
             };
             let reckoned = reckon(district, state, view, (row, record), &is_elsewhere)?;
-            let projected = reckoned.map(|reckoned| project(row, record, reckoned));
+            let projected = match reckoned {
+                Some(reckoned) => Some(project(view, row, record, reckoned)?),
+                None => None,
+            };
             found.push((*no, projected));
         }
         Ok(found)
     }
 }
 
-fn project(row: &RecordRow, record: &RecordState, reckoned: Reckoned) -> ProjectedRound {
+/// The changes of a record with tracks that are still there, and when these are to be erased.
+fn tracks(
+    view: &LogView<'_>,
+    record: &RecordState,
+    keep_days: u32,
+) -> Result<Vec<(Pos, i64)>, StoreError> {
+    let mut found = Vec::new();
+    let elements = record.elements.iter();
+    for element in elements.filter(|element| element.set == "tracks") {
+        let mut pos = element.stamp.place.pos;
+        if let Some(entry) = view.read.find_entry(pos)?
+            && entry.kind == EntryKind::Ruling
+        {
+            pos = read_ruling(&entry)?.of;
+        }
+        let sealed = view.read.list_sealed(pos)?;
+        if sealed.iter().any(|part| part.content.is_some()) {
+            let keep_ms = i64::from(keep_days) * 24 * 3_600_000;
+            found.push((pos, element.stamp.time_ms.saturating_add(keep_ms)));
+        }
+    }
+    Ok(found)
+}
+
+fn project(
+    view: &LogView<'_>,
+    row: &RecordRow,
+    record: &RecordState,
+    reckoned: Reckoned,
+) -> Result<ProjectedRound, StoreError> {
+    let track = &reckoned.documents.patrol_plan().track;
+    let keep_days = match reckoned.key_period {
+        Some(_) => track.keep_days_key_period,
+        None => track.keep_days,
+    };
     let round = &reckoned.round;
     let open = reckoned
         .doubts
@@ -238,7 +275,8 @@ fn project(row: &RecordRow, record: &RecordState, reckoned: Reckoned) -> Project
         })
         .collect();
     let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
-    ProjectedRound {
+    Ok(ProjectedRound {
+        tracks: tracks(view, record, keep_days)?,
         row: RoundRow {
             unit: row.unit,
             must: count(round.must_points.len()),
@@ -260,5 +298,5 @@ fn project(row: &RecordRow, record: &RecordState, reckoned: Reckoned) -> Project
         },
         doubts,
         photos: photos_of(record),
-    }
+    })
 }

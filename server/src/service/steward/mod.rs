@@ -6,6 +6,7 @@ mod automatic;
 mod hand;
 #[cfg(test)]
 mod tests;
+mod tracks;
 
 use super::ServiceError;
 use super::district::District;
@@ -29,7 +30,10 @@ type Duty =
     for<'a> fn(&'a Steward, &'a Arc<District>, i64) -> BoxFuture<'a, Result<u64, ServiceError>>;
 
 /// All duties, by name, in the order in which they are gone through.
-const DUTIES: &[(&str, Duty)] = &[("automatic_steps", automatic::take_due)];
+const DUTIES: &[(&str, Duty)] = &[
+    ("automatic_steps", automatic::take_due),
+    ("tracks_erased", tracks::erase_due),
+];
 
 /// What one duty came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use chrono::{Datelike, NaiveDate};
 use rusqlite::{Connection, Rows, params};
 use std::collections::BTreeSet;
 use sync_core::change::Hash;
-use sync_core::ids::{PersonId, RecordId, UnitId};
+use sync_core::ids::{PersonId, Pos, RecordId, UnitId};
 use sync_core::patrols::Completion;
 use sync_core::patrols::coverage::{Planned, RoundLine};
 
@@ -43,6 +43,11 @@ pub(super) const SCHEMA: &str = "
         PRIMARY KEY (time_ms, no, ordinal)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX doubt_no ON doubt (no);
+
+    -- Tracks that are still there, and when they are to be erased.
+    CREATE TABLE track (pos INTEGER PRIMARY KEY, no INTEGER NOT NULL, due_ms INTEGER NOT NULL) STRICT;
+    CREATE INDEX track_no ON track (no);
+    CREATE INDEX track_due ON track (due_ms);
 
     CREATE TABLE check_in_photo (
         sha256 BLOB NOT NULL,
@@ -90,6 +95,8 @@ pub struct ProjectedRound {
     pub doubts: Vec<DoubtRow>,
     /// The photos of its check-ins.
     pub photos: BTreeSet<Hash>,
+    /// The changes with tracks that are still there, and when these are to be erased.
+    pub tracks: Vec<(Pos, i64)>,
 }
 
 /// What is known of a round takes the place of what was.
@@ -102,6 +109,7 @@ pub(super) fn put(
         "DELETE FROM round WHERE no = ?1",
         "DELETE FROM doubt WHERE no = ?1",
         "DELETE FROM check_in_photo WHERE no = ?1",
+        "DELETE FROM track WHERE no = ?1",
     ] {
         connection.prepare_cached(sql)?.execute([no])?;
     }
@@ -146,6 +154,11 @@ pub(super) fn put(
         .prepare_cached("INSERT OR IGNORE INTO check_in_photo (sha256, no) VALUES (?1, ?2)")?;
     for photo in &round.photos {
         insert.execute(params![&photo.0[..], no])?;
+    }
+    for (pos, due_ms) in &round.tracks {
+        connection
+            .prepare_cached("INSERT INTO track (pos, no, due_ms) VALUES (?1, ?2, ?3)")?
+            .execute(params![pos.0 as i64, no, due_ms])?;
     }
     Ok(())
 }
@@ -197,6 +210,18 @@ fn read_photos(mut rows: Rows<'_>, no: i64) -> Result<BTreeSet<Hash>, StoreError
 }
 
 impl IndexRead {
+    /// The changes whose tracks were to be erased by now.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn list_tracks_due(&self, now_ms: i64) -> Result<Vec<Pos>, StoreError> {
+        let sql = "SELECT pos FROM track WHERE due_ms <= ?1 ORDER BY due_ms, pos";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([now_ms], |row| row.get::<_, i64>(0))?;
+        let rows = rows.map(|pos| pos.map(|pos| Pos(pos as u64)));
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// The photos of a round that another round shows as well.
     ///
     /// # Errors
