@@ -2,6 +2,7 @@
 
 mod attachments;
 mod office;
+mod patrols;
 mod table;
 
 use std::borrow::Cow;

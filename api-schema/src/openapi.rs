@@ -17,7 +17,8 @@ use crate::endpoints::{Answer, Auth, Content, ENDPOINTS, Endpoint, Method};
 use crate::links;
 use crate::problem::{PROBLEM_CONTENT_TYPE, ProblemType};
 use crate::{
-    change, directory, document, enrolment, fork, health, inbox, problem, record, setup, snapshot,
+    change, directory, document, enrolment, fork, health, inbox, patrol, problem, record, setup,
+    snapshot,
 };
 
 #[derive(OpenApi)]
@@ -36,6 +37,9 @@ use crate::{
     inbox::RulingAnswer,
     inbox::RulingRequest,
     health::Ready,
+    patrol::Coverage,
+    patrol::DoubtPage,
+    patrol::PatrolRound,
     problem::Problem,
     record::RecordDetail,
     record::RecordPage,

@@ -146,6 +146,8 @@ problem_codes! {
     OnlyOnce = "only_once",
     /// What it says it repairs is no quarantined change of this author.
     NothingToRepair = "nothing_to_repair",
+    /// The district's patrol plan asks for no tracks.
+    TrackNotAsked = "track_not_asked",
 }
 
 /// One thing that is wrong with a change.

@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Answer, Auth, Content, Endpoint, JSON_BODY_BYTES_MAX, Method, SYNC_BODY_BYTES_MAX, SchemaName,
-    attachments, office,
+    attachments, office, patrols,
 };
 use crate::directory::Directory;
 use crate::enrolment::{EnrolmentAnswer, EnrolmentRequest};
@@ -153,6 +153,11 @@ pub const ENDPOINTS: &[Endpoint] = &[
     office::LIST_DOCUMENTS,
     office::GET_DOCUMENT,
     office::IMPORT_DOCUMENTS,
+    patrols::COVERAGE,
+    patrols::ROUND,
+    patrols::DOUBTS,
+    patrols::STICKER,
+    patrols::STICKERS,
     attachments::WHOLE,
     attachments::THUMBNAIL,
     attachments::OPTIONS,

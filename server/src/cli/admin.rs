@@ -277,6 +277,7 @@ mod tests {
     use crate::cli::documents::DocumentsArgs;
     use crate::cli::fleet::FleetArgs;
     use crate::cli::init::InitArgs;
+    use crate::cli::points::PointsArgs;
     use crate::cli::restore::RestoreArgs;
     use crate::cli::serve::ServeArgs;
     use crate::cli::verify::VerifyArgs;
@@ -291,6 +292,7 @@ mod tests {
             DemoArgs::augment_args(Command::new("demo")),
             DocumentsArgs::augment_args(Command::new("documents")),
             FleetArgs::augment_args(Command::new("fleet")),
+            PointsArgs::augment_args(Command::new("points")),
             InitArgs::augment_args(Command::new("init")),
             ServeArgs::augment_args(Command::new("serve")),
             VerifyArgs::augment_args(Command::new("verify")),

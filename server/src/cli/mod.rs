@@ -11,6 +11,7 @@ pub mod fleet;
 pub mod init;
 mod openapi;
 mod output;
+pub mod points;
 pub mod restore;
 pub mod serve;
 pub mod verify;
@@ -47,6 +48,8 @@ pub enum Command {
     Admin(admin::AdminArgs),
     /// 文档：列出、检查、导入、导出 / Documents that a district may change: list, check, import, export.
     Documents(documents::DocumentsArgs),
+    /// 巡逻点位：打印二维码 / Points of patrols: stickers to print.
+    Points(points::PointsArgs),
     /// 备份：服务运行中亦可 / Back up, also while the server runs.
     Backup(backup::BackupArgs),
     /// 从备份恢复，或检查备份 / Put a backup back, or check it.
@@ -76,6 +79,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Admin(args) => admin::run(&args),
         Command::Documents(args) => documents::run(&args),
+        Command::Points(args) => points::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => restore::run(&args),
         Command::Demo(args) => demo::run(&args),

@@ -17,7 +17,7 @@ use tower_http::compression::predicate::{
 use super::problem::HttpProblem;
 use super::{
     App, attachments, bearer, changes, directory, documents, enrolments, events, forks, health,
-    inbox, observe, openapi, problem, records, setups, snapshots, sync, uploads, web,
+    inbox, observe, openapi, patrols, problem, records, setups, snapshots, sync, uploads, web,
 };
 
 /// Operation id and handler; the table says under which path, for whom and within which limits.
@@ -36,6 +36,11 @@ fn handlers() -> Vec<(&'static str, MethodRouter<App>)> {
         ("get_document", get(documents::get_document)),
         ("import_documents", post(documents::import_documents)),
         ("make_change", post(changes::make_change)),
+        ("patrol_coverage", get(patrols::coverage)),
+        ("patrol_round", get(patrols::round)),
+        ("list_doubts", get(patrols::list_doubts)),
+        ("point_sticker", get(patrols::sticker)),
+        ("point_stickers", get(patrols::stickers)),
         ("attachment", get(attachments::attachment)),
         ("attachment_thumbnail", get(attachments::thumbnail)),
         ("upload_options", options(uploads::upload_options)),

@@ -7,8 +7,10 @@ use super::district::District;
 use super::document_imports::{DocumentFile, export_documents, import_documents, list_documents};
 use super::gridwork::Gridwork;
 use super::imports::{import_people, import_units};
+use super::patrols::stickers::sheet;
 use super::rulings::RulingRequest;
 use crate::import::UnitKind;
+use crate::language::Language;
 use api_schema::problem::FieldProblem;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -132,6 +134,13 @@ pub enum AdminRequest {
     },
     /// The texts of the documents in force.
     ExportDocuments,
+    /// A page with the stickers of a unit's points.
+    Stickers {
+        /// The unit's code.
+        unit: String,
+        /// Whether it is in English.
+        english: bool,
+    },
 }
 
 impl Gridwork {
@@ -218,6 +227,17 @@ impl Gridwork {
             }
             AdminRequest::ExportDocuments => {
                 export_documents(&district, self.clock.wall_ms()).await
+            }
+            AdminRequest::Stickers { unit, english } => {
+                let state = district.state();
+                let found = state.directory.unit_by_code(&unit);
+                let found = found.ok_or_else(|| invalid("unit", "no unit has this code"))?;
+                let language = match english {
+                    true => Language::English,
+                    false => Language::Chinese,
+                };
+                let (html, stickers) = sheet(&district, found.unit, language)?;
+                Ok(json!({ "html": html, "stickers": stickers }))
             }
             AdminRequest::AgreeClock => {
                 district.writer().agree_clock()?;

@@ -3,6 +3,7 @@
 use super::ServiceError;
 use super::access_token;
 use super::context::LogView;
+use super::documents::PastDocuments;
 use super::keys::ServerKeys;
 use super::log_writer::WriterState;
 use super::page::{Page, PageRequest, read_page};
@@ -58,6 +59,7 @@ pub struct District {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     signed_head: Mutex<Option<SignedHead>>,
+    past_documents: PastDocuments,
 }
 
 impl District {
@@ -95,6 +97,7 @@ impl District {
             clock: setup.clock,
             entropy: setup.entropy,
             signed_head: Mutex::new(None),
+            past_documents: PastDocuments::default(),
         })
     }
 
@@ -126,6 +129,19 @@ impl District {
     /// The documents that were in force at the last entry.
     pub fn documents(&self) -> Arc<Documents> {
         Arc::clone(&self.state().documents.documents)
+    }
+
+    /// The documents that were in force at a moment.
+    ///
+    /// # Errors
+    /// Storage's own; a text that is not the one that its entry names is corrupt.
+    pub fn documents_at(
+        &self,
+        read: &DistrictRead,
+        state: &WriterState,
+        at_ms: i64,
+    ) -> Result<Arc<Documents>, StoreError> {
+        self.past_documents.at(read, state, at_ms)
     }
 
     /// The keys that it signs with.

@@ -5,7 +5,7 @@ use crate::store::StoreError;
 use crate::store::sqlite::{DistrictRead, DistrictWrite, Group};
 use chrono::{Offset as _, TimeZone as _};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use sync_core::calendar::Zone;
 use sync_core::change::{Hash, SigningKey};
 use sync_core::directory::{Directory, DirectoryChange, DocumentVersion};
@@ -82,6 +82,82 @@ impl Told {
     }
 }
 
+/// Reads those of a directory that are in force at a moment.
+fn read_in_force(
+    read: &DistrictRead,
+    directory: &Directory,
+    zone: Zone,
+    at_ms: i64,
+) -> Result<Documents, StoreError> {
+    let mut texts: BTreeMap<&str, String> = DEFAULTS
+        .iter()
+        .map(|(name, text)| (*name, (*text).to_owned()))
+        .collect();
+    for (name, version) in directory.documents_in_force(at_ms) {
+        texts.insert(name, text_of(read, name, version)?.1);
+    }
+    let texts = texts.iter().map(|(name, text)| (*name, text.as_str()));
+    Documents::read(texts, zone).map_err(|faults| {
+        let text: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        StoreError::corrupt("document", "in force", text.join("; "))
+    })
+}
+
+/// Documents of the past, each set read once: what was done under them is told by them for ever.
+#[derive(Debug, Default)]
+pub struct PastDocuments {
+    held: Mutex<Vec<Past>>,
+}
+
+#[derive(Debug)]
+struct Past {
+    known: u32,
+    from_ms: i64,
+    until_ms: i64,
+    documents: Arc<Documents>,
+}
+
+/// Sets that are held at once; a year has a handful.
+const PAST_MAX: usize = 32;
+
+impl PastDocuments {
+    /// Those that were in force at a moment, as the district knows it now.
+    ///
+    /// # Errors
+    /// As [`InForce::at`].
+    pub fn at(
+        &self,
+        read: &DistrictRead,
+        state: &WriterState,
+        at_ms: i64,
+    ) -> Result<Arc<Documents>, StoreError> {
+        let directory = &state.directory;
+        if state.documents.are_those_of(directory, at_ms) {
+            return Ok(Arc::clone(&state.documents.documents));
+        }
+        let known = directory.documents_version;
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|past| past.known == known);
+        let holds = |past: &&Past| (past.from_ms..past.until_ms).contains(&at_ms);
+        if let Some(past) = held.iter().find(holds) {
+            return Ok(Arc::clone(&past.documents));
+        }
+        let zone = state.documents.documents.zone().clone();
+        let documents = Arc::new(read_in_force(read, directory, zone, at_ms)?);
+        let (from_ms, until_ms) = directory.documents_hold_ms(at_ms);
+        if held.len() >= PAST_MAX {
+            held.remove(0);
+        }
+        held.push(Past {
+            known,
+            from_ms,
+            until_ms,
+            documents: Arc::clone(&documents),
+        });
+        Ok(documents)
+    }
+}
+
 impl InForce {
     /// Those of a directory at a moment. What the district has no version of is as it ships.
     ///
@@ -93,20 +169,9 @@ impl InForce {
         time_zone: &str,
         at_ms: i64,
     ) -> Result<Self, StoreError> {
-        let mut texts: BTreeMap<&str, String> = DEFAULTS
-            .iter()
-            .map(|(name, text)| (*name, (*text).to_owned()))
-            .collect();
-        for (name, version) in directory.documents_in_force(at_ms) {
-            texts.insert(name, text_of(read, name, version)?.1);
-        }
-        let texts = texts.iter().map(|(name, text)| (*name, text.as_str()));
         let zone = zone_of(time_zone);
         let told = Told::at(read, directory, &zone, at_ms)?;
-        let documents = Documents::read(texts, zone).map_err(|faults| {
-            let text: Vec<String> = faults.iter().map(ToString::to_string).collect();
-            StoreError::corrupt("document", "in force", text.join("; "))
-        })?;
+        let documents = read_in_force(read, directory, zone, at_ms)?;
         let (from_ms, until_ms) = directory.documents_hold_ms(at_ms);
         Ok(Self {
             documents: Arc::new(documents),

@@ -24,6 +24,7 @@ mod known_intents;
 pub mod log_writer;
 pub mod office;
 pub mod page;
+pub mod patrols;
 pub mod projection;
 mod readmission;
 pub mod reconcile;
@@ -117,7 +118,9 @@ pub struct SegmentFile {
 /// What HTTP needs of the engine. `Gridwork` is the real one; tests of HTTP bring their own.
 ///
 /// A future that is dropped (the client went away) must leave nothing half-written.
-pub trait Backend: attachments::Attachments + office::Office + Send + Sync + 'static {
+pub trait Backend:
+    attachments::Attachments + office::Office + patrols::Patrols + Send + Sync + 'static
+{
     /// The key that an access token names, out of the engine's own table; `None` when there is no such key.
     fn token_key(&self, key_id: &str) -> Option<access_token::TokenKey>;
 

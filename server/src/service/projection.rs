@@ -3,6 +3,7 @@
 
 use super::district::District;
 use super::office::inbox;
+use super::patrols::Walked;
 use super::search_text::words_of;
 use super::worker::{Bell, Worker};
 use crate::store::StoreError;
@@ -200,9 +201,15 @@ fn is_damage(error: &StoreError) -> bool {
 }
 
 /// Which side failed: what to do about it differs.
-enum Trouble {
+pub(super) enum Trouble {
     Log(StoreError),
     Index(StoreError),
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Log(error)
+    }
 }
 
 struct Runner {
@@ -301,24 +308,39 @@ impl Runner {
     /// Brings the projection a little further.
     fn step(&self, log: &DistrictRead, index: &mut IndexWrite) -> Result<(), Trouble> {
         let place = index.place().map_err(Trouble::Index)?;
-        let read = |log: &DistrictRead| match (place.next_no, place.due_no) {
-            (0, 0) => self.read_new(log, &place),
-            (0, _) if place.pos >= self.district.state().head.0 => self.reckon_due(log, &place),
-            (0, _) => self.read_new(log, &place),
-            _ => self.read_all(log, &place),
-        };
-        let step = log.snapshot(read).map_err(Trouble::Log)?;
+        let step = log.snapshot(|log| {
+            let mut walked = Walked::default();
+            let mut step = match (place.next_no, place.due_no) {
+                (0, 0) => self.read_new(log, &place, &mut walked)?,
+                (0, _) if place.pos >= self.district.state().head.0 => {
+                    self.reckon_due(log, &place)?
+                }
+                (0, _) => self.read_new(log, &place, &mut walked)?,
+                _ => self.read_all(log, &place, &mut walked)?,
+            };
+            let state = self.district.state();
+            let view = self.district.view(log, &state);
+            walked.find_sharing(&view, index)?;
+            step.rounds = walked.reckon(&self.district, &state, &view)?;
+            Ok::<_, Trouble>(step)
+        })?;
         index.write(&step).map_err(Trouble::Index)
     }
 
     /// Some more records of the first pass; with the last of them come the changes that wait.
-    fn read_all(&self, log: &DistrictRead, place: &IndexPlace) -> Result<IndexStep, StoreError> {
+    fn read_all(
+        &self,
+        log: &DistrictRead,
+        place: &IndexPlace,
+        walked: &mut Walked,
+    ) -> Result<IndexStep, StoreError> {
         let mut step = IndexStep {
             pos: place.pos,
             ..IndexStep::default()
         };
         let next = log.scan_records(place.next_no, STEP, |row| {
-            step.records.push((row.no, self.read_record(log, &row)?));
+            step.records
+                .push((row.no, self.read_record(log, &row, walked)?));
             Ok::<_, StoreError>(true)
         })?;
         step.next_no = next.unwrap_or(0);
@@ -333,7 +355,12 @@ impl Runner {
     }
 
     /// What the entries after the present place have touched.
-    fn read_new(&self, log: &DistrictRead, place: &IndexPlace) -> Result<IndexStep, StoreError> {
+    fn read_new(
+        &self,
+        log: &DistrictRead,
+        place: &IndexPlace,
+        walked: &mut Walked,
+    ) -> Result<IndexStep, StoreError> {
         let mut step = IndexStep {
             pos: place.pos,
             due_no: place.due_no,
@@ -348,7 +375,8 @@ impl Runner {
         })?;
         for no in touched {
             let row = log.get_record_by_no(no)?;
-            step.records.push((no, self.read_record(log, &row)?));
+            step.records
+                .push((no, self.read_record(log, &row, walked)?));
         }
         let state = self.district.state();
         let view = self.district.view(log, &state);
@@ -383,6 +411,7 @@ impl Runner {
         &self,
         log: &DistrictRead,
         row: &RecordRow,
+        walked: &mut Walked,
     ) -> Result<Option<Projected>, StoreError> {
         if row.kind == Kind::Unknown {
             return Ok(None);
@@ -393,11 +422,13 @@ impl Runner {
             return Ok(None);
         };
         let described = describe(row, &record);
-        Ok(Some(Projected {
+        let projected = Projected {
             words: words_of(&record, described.category.as_deref()),
             facts: facts_of(&record, view.documents),
             items: inbox::items_of_record(&view, row, &record)?,
             row: described,
-        }))
+        };
+        walked.note(row, record);
+        Ok(Some(projected))
     }
 }

@@ -13,6 +13,7 @@ use api_schema::enrolment::{EnrolmentAnswer, EnrolmentRequest};
 use api_schema::fork::ForkRequest;
 use api_schema::health::Ready;
 use api_schema::inbox::{InboxPage, InboxQuery, RulingAnswer, RulingRequest};
+use api_schema::patrol::{Coverage, CoverageQuery, DoubtPage, DoubtQuery, PatrolRound};
 use api_schema::problem::Problem;
 use api_schema::record::{RecordDetail, RecordPage, RecordQuery, RecordSummary};
 use api_schema::setup::{SetupAnswer, SetupRequest};
@@ -34,6 +35,7 @@ use server::language::Language;
 use server::service::access_token::{TokenKey, mint};
 use server::service::attachments::{Checksum, UploadRequest};
 use server::service::office::Office;
+use server::service::patrols::Patrols;
 use server::service::{
     AcceptedCodings, Answer, Backend, Caller, Coding, SegmentFile, ServiceError,
 };
@@ -145,6 +147,57 @@ impl Office for Fake {
             of: request.seq,
             verdict: "accepted".to_owned(),
         })
+    }
+}
+
+impl Patrols for Fake {
+    fn coverage(&self, _caller: Caller, query: CoverageQuery) -> Answer<'_, Coverage> {
+        self.answer(Coverage {
+            from: query.from,
+            to: query.to,
+            pos: 9,
+            ..Coverage::default()
+        })
+    }
+
+    fn round(&self, _caller: Caller, record: Uuid) -> Answer<'_, PatrolRound> {
+        self.answer(PatrolRound {
+            record,
+            team: "T1".to_owned(),
+            slot: "A".to_owned(),
+            day: "2026-11-01".to_owned(),
+            unit: 1,
+            state: "STARTED".to_owned(),
+            leader: 1,
+            started_ms: NOW_MS,
+            ended_ms: None,
+            key_period: None,
+            completion: "short".to_owned(),
+            share_permille: 0,
+            people: 1,
+            people_min: 2,
+            missed_reason: None,
+            members: Vec::new(),
+            points: Vec::new(),
+            check_ins: Vec::new(),
+            doubts: Vec::new(),
+        })
+    }
+
+    fn list_doubts(&self, _caller: Caller, _query: DoubtQuery) -> Answer<'_, DoubtPage> {
+        self.answer(DoubtPage {
+            doubts: Vec::new(),
+            next: None,
+            pos: 9,
+        })
+    }
+
+    fn sticker(&self, _caller: Caller, point: String) -> Answer<'_, String> {
+        self.answer(format!("<svg>{point}</svg>"))
+    }
+
+    fn stickers(&self, _caller: Caller, unit: u32, _language: Language) -> Answer<'_, String> {
+        self.answer(format!("<p>{unit}</p>"))
     }
 }
 
@@ -434,14 +487,22 @@ pub fn post(path: &str, content_type: &str, body: impl Into<Body>) -> Request<Bo
 
 /// A path that the row's route matches.
 pub fn sample_path(row: &Endpoint) -> String {
-    row.path
+    let query = match row.operation {
+        "patrol_coverage" => "?from=2026-11-01&to=2026-11-30",
+        "point_stickers" => "?unit=7",
+        _ => "",
+    };
+    let path = row
+        .path
         .replace("{record}", &REPLICA.to_string())
         .replace("{name}", "u7")
         .replace("{document}", "roles")
         .replace("{version}", "1")
         .replace("{segment}", "0")
         .replace("{sha256}", &"ab".repeat(32))
-        .replace("{upload}", &REPLICA.to_string())
+        .replace("{point}", "P-001")
+        .replace("{upload}", &REPLICA.to_string());
+    path + query
 }
 
 /// A request that the row takes.

@@ -220,6 +220,13 @@ impl<'a> Judge<'a> {
         };
         self.check_record(intent)?;
         let right = self.check_right(intent)?;
+        let plan = context.documents.patrol_plan();
+        if intent.name == "patrol.track" && !plan.track.is_asked() {
+            return Err(Refusal::new(
+                Verdict::Quarantined,
+                ProblemCode::TrackNotAsked,
+            ));
+        }
         if right.ended {
             self.marks = self.marks.with(Marks::RIGHT_ENDED);
         }

@@ -73,6 +73,14 @@ pub struct TrackRule {
     pub keep_days_key_period: u32,
 }
 
+impl TrackRule {
+    /// Whether a track is asked for: switched on, with a reason that people can read.
+    pub fn is_asked(&self) -> bool {
+        let has_words = |name: &Name| !name.zh.trim().is_empty() || !name.en.trim().is_empty();
+        self.on && self.reason.as_ref().is_some_and(has_words)
+    }
+}
+
 /// What is doubtful.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct DoubtLimits {

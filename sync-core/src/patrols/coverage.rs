@@ -30,6 +30,8 @@ pub struct RoundLine<T> {
     pub completion: Completion,
     /// How many people were there.
     pub people: u32,
+    /// How many the plan asked for when it was walked.
+    pub people_min: u32,
     /// Doubts that nobody has settled.
     pub open_doubts: u32,
     /// Why something was missed.
@@ -139,7 +141,6 @@ pub fn coverage<T: Clone>(
     planned: Vec<Planned>,
     rounds: impl IntoIterator<Item = RoundLine<T>>,
     plan: &PatrolPlan,
-    people_min: impl Fn(&Planned) -> u32,
     zone: &Zone,
     now_ms: i64,
 ) -> Vec<Cell<T>> {
@@ -164,7 +165,7 @@ pub fn coverage<T: Clone>(
         })
         .collect();
     for line in rounds {
-        let outcome = outcome_of(&line, people_min(&line.planned));
+        let outcome = outcome_of(&line);
         let cell = cells.entry(line.planned.clone()).or_insert_with(|| Cell {
             planned: line.planned.clone(),
             is_planned: false,
@@ -181,12 +182,12 @@ pub fn coverage<T: Clone>(
     cells.into_values().collect()
 }
 
-fn outcome_of<T>(line: &RoundLine<T>, people_min: u32) -> Outcome {
+fn outcome_of<T>(line: &RoundLine<T>) -> Outcome {
     match line.state.as_str() {
         "STARTED" | "PAUSED" => Outcome::UnderWay,
         "MISSED" => Outcome::Excused(line.missed_reason.clone().unwrap_or_default()),
         _ => match line.completion {
-            Completion::Complete if line.people >= people_min => Outcome::Complete,
+            Completion::Complete if line.people >= line.people_min => Outcome::Complete,
             Completion::Complete | Completion::Partial => Outcome::Partial,
             Completion::Short => Outcome::Short,
         },

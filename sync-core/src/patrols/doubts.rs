@@ -3,25 +3,14 @@
 
 use super::codes::{PointCode, ShownCode};
 use super::round::{CheckIn, Round, subject};
+pub use super::settled::Settled;
+use super::settled::settled;
 use crate::change::VerifyingKey;
 use crate::documents::{PatrolPlan, PatrolRoutes};
 use crate::geo::Place;
 use crate::ids::{DistrictId, PersonId, RecordId, ReplicaId, ReplicaNo, Seq};
 use crate::merge::RecordState;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What a person said about a doubt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settled {
-    /// Whether they found that it was right to doubt.
-    pub is_upheld: bool,
-    /// Who said so.
-    pub by: PersonId,
-    /// When.
-    pub time_ms: i64,
-    /// Why.
-    pub reason: String,
-}
 
 /// A doubt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -219,27 +208,4 @@ fn of_codes(
             });
         }
     }
-}
-
-/// What people said, by doubt and subject; the last word counts. Nobody settles a doubt about themselves.
-fn settled(record: &RecordState) -> BTreeMap<(String, String), Settled> {
-    let mut words = BTreeMap::new();
-    for element in record
-        .elements
-        .iter()
-        .filter(|element| element.set == "settled_doubts")
-    {
-        let fields = &element.fields;
-        let (Some(doubt), Some(about)) = (fields.value("doubt"), fields.value("about")) else {
-            continue;
-        };
-        let word = Settled {
-            is_upheld: fields.value::<String>("outcome").as_deref() == Some("upheld"),
-            by: element.stamp.person,
-            time_ms: element.stamp.time_ms,
-            reason: fields.value("reason").unwrap_or_default(),
-        };
-        words.insert((doubt, about), word);
-    }
-    words
 }

@@ -5,6 +5,7 @@ pub mod codes;
 pub mod coverage;
 pub mod doubts;
 mod round;
+mod settled;
 
 pub use round::{CheckIn, Completion, Member, Round};
 

@@ -1,5 +1,6 @@
 //! One round as people look at it: members, check-ins, the share of must-points.
 
+use super::settled;
 use crate::documents::{PatrolPlan, PatrolRoutes, Slot};
 use crate::geo::Place;
 use crate::ids::{PersonId, ReplicaNo, Seq};
@@ -155,7 +156,7 @@ impl Round {
             .or_else(|| (state == "MISSED").then_some(created.time_ms));
         let check_ins: Vec<_> = record.elements.iter().filter_map(check_in).collect();
         let must_points = must_points(routes, &team, record.shown_text("route").as_deref());
-        let upheld = upheld(record);
+        let upheld = settled::upheld(record);
         let visited = check_ins
             .iter()
             .filter(|check_in| !upheld.contains(&check_in.subject()))
@@ -285,25 +286,4 @@ fn members(record: &RecordState, created: &Stamp) -> Vec<Member> {
         }
     }
     members.into_values().collect()
-}
-
-/// The check-ins about which a person upheld a doubt; the last word counts.
-fn upheld(record: &RecordState) -> BTreeSet<String> {
-    let mut words: BTreeMap<(String, String), bool> = BTreeMap::new();
-    for element in record
-        .elements
-        .iter()
-        .filter(|element| element.set == "settled_doubts")
-    {
-        let fields = &element.fields;
-        if let (Some(doubt), Some(about)) = (fields.value("doubt"), fields.value("about")) {
-            let outcome: String = fields.value("outcome").unwrap_or_default();
-            words.insert((doubt, about), outcome == "upheld");
-        }
-    }
-    words
-        .into_iter()
-        .filter(|(_, is_upheld)| *is_upheld)
-        .map(|((_, about), _)| about)
-        .collect()
 }

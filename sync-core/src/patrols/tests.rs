@@ -287,6 +287,25 @@ fn only_a_person_settles_a_doubt_and_one_that_is_upheld_takes_the_point_away() {
     assert_eq!(world.doubts(settle("cleared")), []);
     assert_eq!(round(&settle("cleared").record()).visited.len(), 1);
     assert!(round(&settle("upheld").record()).visited.is_empty());
+    // Nobody settles a doubt about themselves, and such a word does not hide another's.
+    let own = |story: Story, outcome: &str| {
+        let json = format!(
+            r#"{{"doubt":"mock_location","about":"1.2","outcome":"{outcome}","reason":"mine"}}"#
+        );
+        story.does(1, "patrol.settle_doubt", &json)
+    };
+    let alone = || walked(&[]).does(1, "patrol.check_in", mock);
+    assert_eq!(world.doubts(own(alone(), "cleared")), one("mock_location"));
+    assert_eq!(round(&own(alone(), "upheld").record()).visited.len(), 1);
+    let after = own(settle("upheld"), "cleared");
+    assert!(round(&after.record()).visited.is_empty());
+    // Nor does the leader about what they entered for a member, and neither does the member.
+    let entered = || walked(&[]).whose(2).does(1, "patrol.check_in", mock);
+    for person in [1, 2] {
+        let json = r#"{"doubt":"mock_location","about":"1.2","outcome":"cleared","reason":"x"}"#;
+        let story = entered().does(person, "patrol.settle_doubt", json);
+        assert_eq!(world.doubts(story).len(), 1, "{person}");
+    }
     // Until somebody does, the check-in counts.
     let open = walked(&[]).does(1, "patrol.check_in", mock);
     assert_eq!(round(&open.record()).visited.len(), 1);
@@ -351,6 +370,7 @@ fn each_cell_tells_the_best_round_or_why_there_is_none() {
         state: state.into(),
         completion,
         people,
+        people_min: 2,
         open_doubts: id,
         missed_reason: Some("RAIN".into()),
     };
@@ -366,7 +386,6 @@ fn each_cell_tells_the_best_round_or_why_there_is_none() {
         planned,
         rounds,
         documents.patrol_plan(),
-        |_| 2,
         documents.zone(),
         noon_ms,
     );

@@ -137,6 +137,20 @@ impl Replica {
         )
     }
 
+    /// Reports of a category in which something may still happen, the newest first.
+    ///
+    /// # Errors
+    /// See [`ReplicaError`].
+    pub fn open_reports(&self, category: &str, limit: u32) -> Result<Vec<ListRow>, ReplicaError> {
+        self.rows(
+            &format!(
+                "kind = ?1 AND category = ?2 AND (state IS NULL OR state NOT IN {ENDED})
+                    ORDER BY time_ms DESC LIMIT ?3"
+            ),
+            params![Kind::Report as i64, category, limit],
+        )
+    }
+
     /// Patrols that started within `[from_ms, until_ms)`: the caller knows when the district's day begins and ends.
     ///
     /// # Errors

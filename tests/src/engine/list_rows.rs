@@ -18,6 +18,7 @@ use server::service::search_text::{
 };
 use server::store::StoreError;
 use server::store::sqlite::PersonRow;
+use server::store::sqlite::facts::Facts;
 use server::store::sqlite::index::{IndexRow, IndexStep, IndexWrite, Projected};
 use sync_core::directory::{DirectoryChange, Grant, Unit};
 use sync_core::ids::{PersonId, Pos, RecordId, UnitId};
@@ -248,7 +249,7 @@ impl Reports {
         let projected = Projected {
             row,
             words,
-            due_ms: None,
+            facts: Facts::default(),
             items: Vec::new(),
         };
         (self.no, Some(projected))

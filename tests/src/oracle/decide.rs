@@ -121,6 +121,9 @@ fn judge(
     if grants.is_empty() {
         return (Verdict::Quarantined, vec![whole("right_missing")]);
     }
+    if intent.name == "patrol.track" && !situation.documents.asks_for_tracks {
+        return (Verdict::Quarantined, vec![whole("track_not_asked")]);
+    }
     *marks |= if has_ended { RIGHT_ENDED } else { 0 };
     if waits(intent) && !situation.has_what_it_needs {
         return (Verdict::Held, vec![whole("needs_missing")]);

@@ -45,6 +45,8 @@ pub struct Documents {
     pub categories: BTreeMap<String, Category>,
     /// The working calendar.
     pub calendar: Calendar,
+    /// Whether the patrol plan asks for tracks, and says why.
+    pub asks_for_tracks: bool,
 }
 
 /// A category.
@@ -218,6 +220,14 @@ fn texts(value: &Value) -> Vec<String> {
     list(value).iter().map(text).collect()
 }
 
+fn asks_for_tracks(plan: &Value) -> bool {
+    let reason = &plan["track"]["reason"];
+    let says_why = ["zh", "en"]
+        .iter()
+        .any(|language| !reason[language].as_str().unwrap_or("").trim().is_empty());
+    plan["track"]["on"] == true && says_why
+}
+
 impl Documents {
     /// The documents that ship with the product.
     pub fn defaults() -> Self {
@@ -231,6 +241,7 @@ impl Documents {
             roles: BTreeMap::new(),
             categories: BTreeMap::new(),
             calendar: Calendar::read(&parse(texts["calendar"])),
+            asks_for_tracks: asks_for_tracks(&parse(texts["patrol_plan"])),
         };
         for workflow in WORKFLOWS.map(|name| parse(texts[name])) {
             let kind = text(&workflow["kind"]);

@@ -1,6 +1,5 @@
 //! Notices, tasks and alerts that the server makes by itself, over a real district.
 
-use super::*;
 use crate::clock::Clock;
 use crate::language::Language;
 use crate::service::Backend;

@@ -11,6 +11,7 @@ mod made;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod tracks;
 
 use super::ServiceError;
 use super::district::District;
@@ -41,6 +42,7 @@ const DUTIES: &[(&str, Duty)] = &[
     ("cycles", rules::assign_cycles),
     ("due_again", rules::assign_again),
     ("alerts", rules::raise_alerts),
+    ("tracks_erased", tracks::erase_due),
 ];
 
 /// What one duty came to.

@@ -5,6 +5,7 @@ use super::facts::{self, Facts, put_facts};
 use super::harden;
 use super::inbox::{self, InboxRow};
 use super::index_query::read_place;
+use super::rounds::{self, ProjectedRound};
 use crate::store::StoreError;
 use rusqlite::{Connection, params};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use sync_core::kinds::Kind;
 use sync_core::limits;
 
 /// The form of the file. A file of another form is not migrated but made again: the log has everything.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// `key` orders records by time and number (see [`record_key`]); it is the row's number here and in `words`, so that
 /// every index gives the newest first without sorting.
@@ -121,6 +122,8 @@ pub struct IndexStep {
     pub changes: Vec<(Pos, Option<InboxRow>)>,
     /// What is reckoned of records, anew.
     pub facts: Vec<(i64, Option<Facts>)>,
+    /// Patrols by number, with what is told of their rounds.
+    pub rounds: Vec<(i64, Option<ProjectedRound>)>,
     /// Where the projection stands afterwards.
     pub pos: Pos,
     /// See [`IndexPlace::next_no`].
@@ -186,7 +189,7 @@ pub fn first_key_at(time_ms: i64) -> i64 {
 /// The connection that writes the projection.
 #[derive(Debug)]
 pub struct IndexWrite {
-    connection: Connection,
+    pub(super) connection: Connection,
 }
 
 impl IndexWrite {
@@ -213,8 +216,9 @@ impl IndexWrite {
         remove(path)?;
         let connection = connect(path)?;
         connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {SCHEMA}; {}; PRAGMA user_version = {VERSION}; COMMIT;",
-            facts::SCHEMA
+            "BEGIN IMMEDIATE; {SCHEMA}; {}; {}; PRAGMA user_version = {VERSION}; COMMIT;",
+            facts::SCHEMA,
+            rounds::SCHEMA
         ))?;
         connection.execute(
             "INSERT INTO place (one, district, epoch, pos, next_no, documents, due_no)
@@ -252,12 +256,18 @@ impl IndexWrite {
             let facts = record.as_ref().map(|record| &record.facts);
             put_facts(&transaction, *no, facts)?;
             inbox::put_record(&transaction, *no, record.as_ref())?;
+            if record.is_none() {
+                rounds::put(&transaction, *no, None)?;
+            }
         }
         for (pos, item) in &step.changes {
             inbox::put_change(&transaction, *pos, item.as_ref(), step.pos)?;
         }
         for (no, facts) in &step.facts {
             put_facts(&transaction, *no, facts.as_ref())?;
+        }
+        for (no, round) in &step.rounds {
+            rounds::put(&transaction, *no, round.as_ref())?;
         }
         transaction
             .prepare_cached("UPDATE place SET pos = ?1, next_no = ?2, due_no = ?3")?

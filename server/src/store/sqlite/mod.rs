@@ -14,6 +14,7 @@ mod index_query;
 mod people;
 mod record;
 mod replica;
+pub mod rounds;
 mod schema;
 
 pub use asked::AskedRow;

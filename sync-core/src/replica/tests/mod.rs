@@ -1,5 +1,6 @@
 //! The replica against the server in memory.
 
+mod field;
 mod laws;
 mod life;
 mod make;
