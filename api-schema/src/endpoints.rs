@@ -1,6 +1,7 @@
 //! The endpoint table: one row an endpoint; router, OpenAPI document and tests are made from it.
 
 mod attachments;
+mod desk;
 mod office;
 mod patrols;
 mod table;

@@ -2,6 +2,7 @@
 
 pub mod attachment;
 pub mod change;
+pub mod desk;
 pub mod directory;
 pub mod document;
 pub mod endpoints;

@@ -17,14 +17,16 @@ use crate::endpoints::{Answer, Auth, Content, ENDPOINTS, Endpoint, Method};
 use crate::links;
 use crate::problem::{PROBLEM_CONTENT_TYPE, ProblemType};
 use crate::{
-    change, directory, document, enrolment, fork, health, inbox, patrol, problem, record, setup,
-    snapshot,
+    change, desk, directory, document, enrolment, fork, health, inbox, patrol, problem, record,
+    setup, snapshot,
 };
 
 #[derive(OpenApi)]
 #[openapi(components(schemas(
     change::ChangeAnswer,
     change::ChangeRequest,
+    desk::DeadlinePage,
+    desk::DuplicateList,
     directory::Directory,
     document::DocumentImport,
     document::DocumentImportAnswer,

@@ -53,7 +53,9 @@ pub const RECORD_PAGE_MAX: u32 = 500;
 /// How many records a page holds when the caller does not say.
 pub const RECORD_PAGE_DEFAULT: u32 = 50;
 
-fn page_limit<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Option<u32>, D::Error> {
+pub(crate) fn page_limit<'de, D: serde::Deserializer<'de>>(
+    input: D,
+) -> Result<Option<u32>, D::Error> {
     match Option::<u32>::deserialize(input)? {
         Some(limit) if !(1..=RECORD_PAGE_MAX).contains(&limit) => Err(serde::de::Error::custom(
             format_args!("not between 1 and {RECORD_PAGE_MAX}"),

@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Answer, Auth, Content, Endpoint, JSON_BODY_BYTES_MAX, Method, SYNC_BODY_BYTES_MAX, SchemaName,
-    attachments, office, patrols,
+    attachments, desk, office, patrols,
 };
 use crate::directory::Directory;
 use crate::enrolment::{EnrolmentAnswer, EnrolmentRequest};
@@ -153,6 +153,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     office::LIST_DOCUMENTS,
     office::GET_DOCUMENT,
     office::IMPORT_DOCUMENTS,
+    desk::DEADLINES,
+    desk::DUPLICATES,
     patrols::COVERAGE,
     patrols::ROUND,
     patrols::DOUBTS,

@@ -1,5 +1,6 @@
 //! `GET /v1/records` and `GET /v1/records/{record}`: what the office reads.
 
+use api_schema::desk::{DeadlinePage, DeadlineQuery, DuplicateList, DuplicateQuery};
 use api_schema::problem::ProblemCode;
 use api_schema::record::{RecordDetail, RecordPage, RecordQuery};
 use api_schema::shapes::parse_canonical_uuid;
@@ -20,6 +21,24 @@ pub(super) async fn list_records(
 ) -> Result<Json<RecordPage>, HttpProblem> {
     let query: RecordQuery = parse_query(&uri)?;
     Ok(Json(app.backend.list_records(caller, query).await?))
+}
+
+pub(super) async fn list_deadlines(
+    State(app): State<App>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Json<DeadlinePage>, HttpProblem> {
+    let query: DeadlineQuery = parse_query(&uri)?;
+    Ok(Json(app.backend.list_deadlines(caller, query).await?))
+}
+
+pub(super) async fn find_duplicates(
+    State(app): State<App>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Json<DuplicateList>, HttpProblem> {
+    let query: DuplicateQuery = parse_query(&uri)?;
+    Ok(Json(app.backend.find_duplicates(caller, query).await?))
 }
 
 pub(super) async fn get_record(

@@ -29,6 +29,8 @@ fn handlers() -> Vec<(&'static str, MethodRouter<App>)> {
         ("fork", post(forks::fork)),
         ("events", get(events::events)),
         ("list_records", get(records::list_records)),
+        ("list_deadlines", get(records::list_deadlines)),
+        ("find_duplicates", get(records::find_duplicates)),
         ("get_record", get(records::get_record)),
         ("list_inbox", get(inbox::list_inbox)),
         ("rule", post(inbox::rule)),

@@ -5,6 +5,7 @@ use super::gridwork::Gridwork;
 use super::{AcceptedCodings, Answer, Backend, Caller, SegmentFile, ServiceError};
 use crate::language::Language;
 use crate::store::sqlite::Bucket;
+use api_schema::desk::{DeadlinePage, DeadlineQuery, DuplicateList, DuplicateQuery};
 use api_schema::directory::Directory;
 use api_schema::enrolment::{EnrolmentAnswer, EnrolmentRequest};
 use api_schema::fork::ForkRequest;
@@ -54,6 +55,14 @@ impl Backend for Gridwork {
 
     fn fork(&self, request: ForkRequest) -> Answer<'_, EnrolmentAnswer> {
         Box::pin(self.continue_fork(request))
+    }
+
+    fn list_deadlines(&self, caller: Caller, query: DeadlineQuery) -> Answer<'_, DeadlinePage> {
+        Box::pin(self.list_deadlines_of(caller, query))
+    }
+
+    fn find_duplicates(&self, caller: Caller, query: DuplicateQuery) -> Answer<'_, DuplicateList> {
+        Box::pin(self.find_duplicates_of(caller, query))
     }
 
     fn list_records(&self, caller: Caller, query: RecordQuery) -> Answer<'_, RecordPage> {

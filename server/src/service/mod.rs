@@ -7,6 +7,7 @@ mod backend;
 pub mod background;
 pub mod backup;
 pub mod context;
+mod desk;
 mod detail;
 #[cfg(test)]
 mod detail_tests;
@@ -44,6 +45,7 @@ pub mod writer;
 
 use std::fs::File;
 
+use api_schema::desk::{DeadlinePage, DeadlineQuery, DuplicateList, DuplicateQuery};
 use api_schema::directory::Directory;
 use api_schema::enrolment::{EnrolmentAnswer, EnrolmentRequest};
 use api_schema::fork::ForkRequest;
@@ -138,6 +140,12 @@ pub trait Backend:
 
     /// Lists records in the caller's scope.
     fn list_records(&self, caller: Caller, query: RecordQuery) -> Answer<'_, RecordPage>;
+
+    /// Records in scope by when their clock is over.
+    fn list_deadlines(&self, caller: Caller, query: DeadlineQuery) -> Answer<'_, DeadlinePage>;
+
+    /// Open reports in scope that may be the same as one that is about to be made.
+    fn find_duplicates(&self, caller: Caller, query: DuplicateQuery) -> Answer<'_, DuplicateList>;
 
     /// Reads one record; [`ServiceError::NotFound`] also when it is out of scope.
     fn get_record(

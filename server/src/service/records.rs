@@ -71,7 +71,7 @@ pub(super) fn summary(row: IndexRow) -> RecordSummary {
     }
 }
 
-fn invalid(field: &str, message: &str) -> ServiceError {
+pub(super) fn invalid(field: &str, message: &str) -> ServiceError {
     ServiceError::FieldInvalid {
         errors: vec![FieldProblem {
             field: field.to_owned(),

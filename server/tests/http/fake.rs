@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use api_schema::change::{ChangeAnswer, ChangeRequest};
+use api_schema::desk::{DeadlinePage, DeadlineQuery, DuplicateList, DuplicateQuery};
 use api_schema::directory::Directory;
 use api_schema::document::{DocumentImport, DocumentImportAnswer, DocumentList};
 use api_schema::endpoints::{Auth, Content, Endpoint};
@@ -236,6 +237,24 @@ impl Backend for Fake {
 
     fn fork(&self, _request: ForkRequest) -> Answer<'_, EnrolmentAnswer> {
         self.answer(enrolled(2))
+    }
+
+    fn list_deadlines(&self, _caller: Caller, _query: DeadlineQuery) -> Answer<'_, DeadlinePage> {
+        Box::pin(async {
+            Ok(DeadlinePage {
+                deadlines: Vec::new(),
+                next: None,
+                pos: 1,
+            })
+        })
+    }
+
+    fn find_duplicates(
+        &self,
+        _caller: Caller,
+        _query: DuplicateQuery,
+    ) -> Answer<'_, DuplicateList> {
+        Box::pin(async { Ok(DuplicateList { hints: Vec::new() }) })
     }
 
     fn list_records(&self, _caller: Caller, query: RecordQuery) -> Answer<'_, RecordPage> {

@@ -25,7 +25,7 @@ impl Default for Size {
 }
 
 /// What a phone's person may do, and how often of a hundred or so.
-const WORK: [(Work, u32); 22] = [
+const WORK: [(Work, u32); 37] = [
     (Work::Report, 22),
     (Work::Amend, 18),
     (Work::Step, 18),
@@ -48,6 +48,21 @@ const WORK: [(Work, u32); 22] = [
     (Work::Hearsay, 3),
     (Work::Needs, 2),
     (Work::OldForm, 4),
+    (Work::Mediation, 2),
+    (Work::Sign, 3),
+    (Work::MediationStep, 3),
+    (Work::Inspection, 2),
+    (Work::Recheck, 2),
+    (Work::InspectionStep, 3),
+    (Work::ConfirmVisit, 2),
+    (Work::Tick, 2),
+    (Work::Confirm, 2),
+    (Work::Doubt, 1),
+    (Work::Pause, 1),
+    (Work::Household, 1),
+    (Work::Training, 1),
+    (Work::SignIn, 1),
+    (Work::GiveTask, 1),
 ];
 
 /// The people who may have a phone from the start.

@@ -17,6 +17,7 @@ mod judge_office;
 pub mod marks;
 mod office;
 mod office_documents;
+mod other_work;
 pub mod phone;
 pub mod plan;
 mod promises;

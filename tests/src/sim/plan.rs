@@ -68,6 +68,36 @@ pub enum Work {
     Needs,
     /// A form that was opened long ago: it saw nothing.
     OldForm,
+    /// A mediation.
+    Mediation,
+    /// A signature under one.
+    Sign,
+    /// The next step of one.
+    MediationStep,
+    /// An inspection.
+    Inspection,
+    /// Another look at what was wrong.
+    Recheck,
+    /// The next step of an inspection.
+    InspectionStep,
+    /// A word on somebody's visit.
+    ConfirmVisit,
+    /// The leader enters somebody as being there.
+    Tick,
+    /// A member's own word.
+    Confirm,
+    /// A doubt is settled.
+    Doubt,
+    /// A round pauses, goes on or is broken off.
+    Pause,
+    /// A household.
+    Household,
+    /// A training session.
+    Training,
+    /// Somebody signs in to one.
+    SignIn,
+    /// A task is given to somebody else.
+    GiveTask,
 }
 
 /// What the link does to one exchange.

@@ -2,6 +2,7 @@
 //! no other, by which it is found again in the server's log.
 
 use super::district::{DEPARTMENTS, GRIDS, home_grid};
+use super::other_work;
 use super::plan::Work;
 use super::world::World;
 use serde_json::{Map, Value, json};
@@ -55,14 +56,14 @@ pub struct Wish {
     pub mark: String,
 }
 
-fn fields(value: Value) -> Map<String, Value> {
+pub(super) fn fields(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         _ => unreachable!("BUG: fields are an object"),
     }
 }
 
-fn any<'a>(dice: &mut Dice, rows: &'a [ListRow]) -> Option<&'a ListRow> {
+pub(super) fn any<'a>(dice: &mut Dice, rows: &'a [ListRow]) -> Option<&'a ListRow> {
     (!rows.is_empty()).then(|| dice.pick(rows))
 }
 
@@ -167,7 +168,17 @@ impl World {
                 wish.mark = sha256;
                 Some(wish)
             }
-            _ => rounds_and_visits(replica, work, &mut dice, (new, home), &mark),
+            Work::Visit
+            | Work::AmendVisit
+            | Work::VoidVisit
+            | Work::Patrol
+            | Work::CheckIn
+            | Work::Join
+            | Work::Finish
+            | Work::Task
+            | Work::Result
+            | Work::Claim => rounds_and_visits(replica, work, &mut dice, (new, home), &mark),
+            _ => other_work::wish(replica, work, &mut dice, (new, home), at.wall_ms, &mark),
         }
     }
 

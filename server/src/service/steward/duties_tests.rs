@@ -2,12 +2,13 @@
 
 use crate::clock::Clock;
 use crate::language::Language;
-use crate::service::Backend;
 use crate::service::administration::AdminRequest;
 use crate::service::document_imports::DocumentFile;
 use crate::service::testing::{DISTRICT, GRID, Phone, TestDistrict};
 use crate::service::verify::{Known, verify};
+use crate::service::{Backend, ServiceError};
 use crate::store::sqlite::DistrictRead;
+use api_schema::desk::{Deadline, DeadlineQuery, DuplicateQuery};
 use api_schema::record::{RecordDetail, RecordQuery};
 use serde_json::{Value, json};
 use sync_core::ids::RecordId;
@@ -305,4 +306,81 @@ async fn ten_fire_hazards_in_a_week_raise_one_alert_that_is_followed_to_its_end(
     // The same reports raise no second one.
     let made = round(&district).await;
     assert!(made.iter().all(|(duty, _)| *duty != "alerts"), "{made:?}");
+}
+
+#[tokio::test]
+async fn deadlines_come_first_due_first_page_by_page_and_within_the_scope() {
+    let (district, mut worker, desk) = scene().await;
+    for category in ["SAN-02", "FIR-04", "FAC-01"] {
+        district.report(&mut worker, GRID, category, category);
+    }
+    district.sync(&mut worker).await;
+    let ask = async |phone: &Phone, after: Option<String>, limit: u32| {
+        let query = DeadlineQuery {
+            kind: Some("report".into()),
+            after,
+            limit: Some(limit),
+            ..DeadlineQuery::default()
+        };
+        district
+            .gridwork()
+            .list_deadlines(phone.caller, query)
+            .await
+            .expect("a page")
+    };
+    let all = ask(&desk, None, 10).await;
+    let category = |deadline: &Deadline| deadline.record.category.clone().unwrap_or_default();
+    // Ten minutes, thirty minutes, four working hours.
+    let order: Vec<_> = all.deadlines.iter().map(category).collect();
+    assert_eq!(order, ["FIR-04", "FAC-01", "SAN-02"]);
+    assert!(all.deadlines.is_sorted_by_key(|deadline| deadline.due_ms));
+    let (mut paged, mut after) = (Vec::new(), None);
+    loop {
+        let page = ask(&desk, after, 1).await;
+        paged.extend(page.deadlines.iter().map(category));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(paged, order);
+    let handler = district.phone(&[("department_handler", DISTRICT)]).await;
+    assert!(ask(&handler, None, 10).await.deadlines.is_empty());
+    let wrong = DeadlineQuery {
+        after: Some("1.1".into()),
+        ..DeadlineQuery::default()
+    };
+    let answer = district.gridwork().list_deadlines(desk.caller, wrong).await;
+    assert!(matches!(answer, Err(ServiceError::FieldInvalid { .. })));
+}
+
+#[tokio::test]
+async fn a_report_nearby_is_hinted_at_to_those_who_may_read_it() {
+    let (district, mut worker, desk) = scene().await;
+    let record = district.new_record();
+    let place = json!({"latitude_e7": 225_000_000, "longitude_e7": 1_140_000_000});
+    let made = json!({"category": "SAN-01", "place": place});
+    district.make(&mut worker, record, GRID, "report.create", &made);
+    district.sync(&mut worker).await;
+    let ask = async |phone: &Phone, east_e7: i32, own: Option<RecordId>| {
+        let query = DuplicateQuery {
+            category: "SAN-01".into(),
+            latitude_e7: 225_000_000,
+            longitude_e7: 1_140_000_000 + east_e7,
+            accuracy_m: None,
+            record: own.map(|own| own.0),
+        };
+        let found = district.gridwork().find_duplicates(phone.caller, query);
+        found.await.expect("hints").hints
+    };
+    let hints = ask(&desk, 3_000, None).await;
+    assert_eq!(hints.len(), 1);
+    assert_eq!(
+        (hints[0].record.record, hints[0].distance_m),
+        (record.0, Some(31))
+    );
+    assert!(ask(&desk, 9_000, None).await.is_empty(), "too far away");
+    assert!(ask(&desk, 3_000, Some(record)).await.is_empty(), "itself");
+    let handler = district.phone(&[("department_handler", DISTRICT)]).await;
+    assert!(ask(&handler, 3_000, None).await.is_empty());
 }

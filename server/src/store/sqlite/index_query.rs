@@ -185,6 +185,19 @@ impl IndexRead {
         Ok(())
     }
 
+    /// A record's row by its number.
+    ///
+    /// # Errors
+    /// The database's own, or a corrupt row.
+    pub fn find_row(&self, no: i64) -> Result<Option<IndexRow>, StoreError> {
+        let sql = concat!("SELECT ", columns!(), " FROM record r WHERE r.no = ?1");
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query([no])?;
+        rows.next()?
+            .map(|row| read_row(row.get(0)?, row))
+            .transpose()
+    }
+
     /// How many records there are.
     ///
     /// # Errors
