@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::shapes::plain_text;
+use crate::shapes::schema::PlainText;
 
 /// All versions of all documents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -61,7 +62,7 @@ pub struct DocumentImport {
 pub struct DocumentFile {
     /// What it is called, for what is said about it.
     #[serde(deserialize_with = "plain_text::<_, 200>")]
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(value_type = PlainText<200>)]
     pub file: String,
     /// Its text, a JSON object.
     pub text: String,

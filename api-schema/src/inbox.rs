@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use crate::change::BaseRequest;
 use crate::record::{ChangeProblem, RecordSummary, WrittenValue};
-use crate::shapes::{canonical_uuid, plain_text, plain_text_option};
+use crate::shapes::schema::{CanonicalUuid, PageEnd, PlainText, Unsigned32, Unsigned64};
+use crate::shapes::{canonical_uuid, plain_text, plain_text_option, whole_number};
 
 /// Of what sort something is that waits for a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -33,10 +34,11 @@ pub struct InboxQuery {
     #[param(inline)]
     pub sort: Option<InboxSort>,
     /// Things of this unit and of the units below it.
+    #[param(value_type = Option<Unsigned32>, inline)]
     pub unit: Option<u32>,
     /// The `next` of the page before; absent for the first page.
     #[serde(default, deserialize_with = "plain_text_option::<_, 256>")]
-    #[param(max_length = 256)]
+    #[param(value_type = Option<PageEnd>, inline)]
     pub after: Option<String>,
     /// How many at most; 1 to 200, 50 when absent.
     #[serde(default, deserialize_with = "page_limit")]
@@ -147,14 +149,17 @@ pub enum RulingChoice {
 pub struct RulingRequest {
     /// The change's replica.
     #[serde(deserialize_with = "canonical_uuid")]
+    #[schema(value_type = CanonicalUuid)]
     pub replica: Uuid,
     /// The change's number there.
+    #[serde(deserialize_with = "whole_number")]
+    #[schema(value_type = Unsigned64)]
     pub seq: u64,
     /// What is ruled.
     pub ruling: RulingChoice,
     /// Why; the change's author reads it.
     #[serde(deserialize_with = "plain_text::<_, 500>")]
-    #[schema(min_length = 1, max_length = 500)]
+    #[schema(value_type = PlainText<500>)]
     pub reason: String,
 }
 

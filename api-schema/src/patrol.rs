@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::shapes::schema::{DayText, DoubtPageEnd, PlainText, Unsigned32};
 use crate::shapes::{plain_text, plain_text_option};
 
 /// The most days of one calendar.
@@ -22,17 +23,18 @@ pub const DOUBT_PAGE_DEFAULT: u32 = 50;
 pub struct CoverageQuery {
     /// The first day, such as `2026-11-01`.
     #[serde(deserialize_with = "plain_text::<_, 10>")]
-    #[param(min_length = 10, max_length = 10)]
+    #[param(value_type = DayText, inline)]
     pub from: String,
     /// The last day; at most 62 days in all.
     #[serde(deserialize_with = "plain_text::<_, 10>")]
-    #[param(min_length = 10, max_length = 10)]
+    #[param(value_type = DayText, inline)]
     pub to: String,
     /// Teams of this unit and of the units below it.
+    #[param(value_type = Option<Unsigned32>, inline)]
     pub unit: Option<u32>,
     /// This team only.
     #[serde(default, deserialize_with = "plain_text_option::<_, 32>")]
-    #[param(max_length = 32)]
+    #[param(value_type = Option<PlainText<32>>, inline)]
     pub team: Option<String>,
 }
 
@@ -267,14 +269,15 @@ pub struct SettledDoubt {
 #[into_params(parameter_in = Query)]
 pub struct DoubtQuery {
     /// Doubts about rounds of this unit and of the units below it.
+    #[param(value_type = Option<Unsigned32>, inline)]
     pub unit: Option<u32>,
     /// Doubts of this kind, such as `mock_location`.
     #[serde(default, deserialize_with = "plain_text_option::<_, 32>")]
-    #[param(max_length = 32)]
+    #[param(value_type = Option<PlainText<32>>, inline)]
     pub doubt: Option<String>,
     /// The `next` of the page before; absent for the first page.
     #[serde(default, deserialize_with = "plain_text_option::<_, 256>")]
-    #[param(max_length = 256)]
+    #[param(value_type = Option<DoubtPageEnd>, inline)]
     pub after: Option<String>,
     /// How many doubts at most; 1 to 500, 50 when absent.
     #[serde(default, deserialize_with = "page_limit")]
@@ -328,5 +331,6 @@ pub struct OpenDoubt {
 #[into_params(parameter_in = Query)]
 pub struct StickerQuery {
     /// Points of this unit and of the units below it.
+    #[param(value_type = Unsigned32, inline)]
     pub unit: u32,
 }

@@ -18,6 +18,11 @@ pub struct RecordQuery {
     /// Records of this unit and of the units below it.
     #[param(value_type = Option<Unsigned32>, inline)]
     pub unit: Option<u32>,
+    /// Records on which this unit must act.
+    #[param(value_type = Option<Unsigned32>, inline)]
+    pub desk: Option<u32>,
+    /// `true`: records that show a conflict; `false`: those that show none.
+    pub conflict: Option<bool>,
     /// Records of this kind, such as `report`.
     #[serde(default, deserialize_with = "plain_text_option::<_, 32>")]
     #[param(value_type = Option<KindName>, inline)]

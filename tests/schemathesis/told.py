@@ -9,6 +9,10 @@ import sys
 # Operations without a good answer, each with its reason.
 NEVER_GOOD = {
     "set_up": "its token is good only in a district without an administrator",
+    "import_documents": "only an administrator may, and the run asks as a duty desk",
+    "rule": "nothing waits for a ruling in the run's district",
+    "patrol_round": "nobody patrols in the run's district",
+    "point_sticker": "no points are placed in the run's district",
 }
 
 

@@ -29,7 +29,15 @@ pub struct Unsigned64;
 #[derive(Debug)]
 pub struct KindName;
 
-/// Where a page of records ends. Callers send it back as it came.
+/// A day of the calendar, such as `2026-11-01`.
+#[derive(Debug)]
+pub struct DayText;
+
+/// Where a page of doubts ends. Callers send it back as it came.
+#[derive(Debug)]
+pub struct DoubtPageEnd;
+
+/// Where a page of records or of the inbox ends. Callers send it back as it came.
 #[derive(Debug)]
 pub struct PageEnd;
 
@@ -39,6 +47,10 @@ const PLAIN_PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 
 /// A version and a number of 63 bits in its shortest hexadecimal form; the service writes and reads it.
 const PAGE_END_PATTERN: &str = r"^1\.(0|[1-9a-f][0-9a-f]{0,14}|[1-7][0-9a-f]{15})$";
+
+/// A version, a time, a number and another; the service writes and reads it.
+const DOUBT_PAGE_END_PATTERN: &str =
+    r"^1\.(0|-?[1-9][0-9]{0,17})\.(0|[1-9][0-9]{0,17})\.(0|[1-9][0-9]{0,8})$";
 
 fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
@@ -128,6 +140,34 @@ impl PartialSchema for PageEnd {
 impl ToSchema for PageEnd {
     fn name() -> Cow<'static, str> {
         Cow::Borrowed("PageEnd")
+    }
+}
+
+impl PartialSchema for DoubtPageEnd {
+    fn schema() -> RefOr<Schema> {
+        text().pattern(Some(DOUBT_PAGE_END_PATTERN)).into()
+    }
+}
+
+impl ToSchema for DoubtPageEnd {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("DoubtPageEnd")
+    }
+}
+
+impl PartialSchema for DayText {
+    fn schema() -> RefOr<Schema> {
+        text()
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Date)))
+            .min_length(Some(10))
+            .max_length(Some(10))
+            .into()
+    }
+}
+
+impl ToSchema for DayText {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("DayText")
     }
 }
 

@@ -21,7 +21,10 @@ use sync_core::scope::Scope;
 
 /// Up to so many units each gets a stream of its own: a town's, so that one that has hardly any records is found as fast as
 /// one that has many. A wider scope holds so much of the district that looking through all finds it soon.
-const UNITS_STREAMS_MAX: usize = 256;
+/// (In tests so many that a district of six units has callers on both sides.)
+const UNITS_STREAMS_MAX: usize = if cfg!(test) { 4 } else { 256 };
+/// Up to so many units hold fewer records than a desk has, or than show a conflict.
+const UNITS_FEW: usize = if cfg!(test) { 1 } else { 16 };
 /// Up to so many units are part of a question for words.
 const UNITS_WORDS_MAX: usize = 64;
 
@@ -95,6 +98,8 @@ fn read_after(after: &str) -> Option<i64> {
 struct Question {
     scope: Scope,
     within: Option<BTreeSet<UnitId>>,
+    desk: Option<UnitId>,
+    conflict: Option<bool>,
     kind: Option<Kind>,
     state: Option<String>,
     category: Option<String>,
@@ -126,6 +131,8 @@ impl Question {
             within: query
                 .unit
                 .map(|unit| directory.subtree(UnitId(unit)).collect()),
+            desk: query.desk.map(UnitId),
+            conflict: query.conflict,
             kind,
             state: query.state.clone(),
             category: query.category.clone(),
@@ -166,6 +173,15 @@ impl Question {
         if let Some(text) = text {
             let narrow = (width <= UNITS_WORDS_MAX).then_some((units, desks));
             return self.words(text, narrow).into_iter().collect();
+        }
+        // Few records show a conflict, and a desk has fewer than most scopes; a few units may have fewer still.
+        if let Some(desk) = self.desk
+            && (width > UNITS_FEW || desks.contains(&desk))
+        {
+            return vec![self.desk_stream(desk)];
+        }
+        if self.conflict == Some(true) && (width > UNITS_FEW || !desks.is_empty()) {
+            return vec![IndexStream::Conflict];
         }
         if width > UNITS_STREAMS_MAX {
             return vec![self.wide_stream()];
@@ -219,6 +235,7 @@ impl Question {
             self.kind.map(kind_fact),
             self.state.as_deref().map(state_fact),
             self.category.as_deref().map(category_fact),
+            self.desk.map(desk_fact),
         ];
         parts.extend(
             facts
@@ -236,6 +253,10 @@ impl Question {
                 .within
                 .as_ref()
                 .is_none_or(|within| within.contains(&facts.unit))
+            && self.desk.is_none_or(|desk| facts.desk == Some(desk))
+            && self
+                .conflict
+                .is_none_or(|wanted| wanted == (facts.conflicts > 0))
             && self
                 .state
                 .as_deref()

@@ -6,7 +6,7 @@ use super::testing::{
 };
 use super::{Backend, ServiceError};
 use crate::language::Language;
-use api_schema::record::{RecordPage, RecordQuery};
+use api_schema::record::{RecordPage, RecordQuery, RecordSummary};
 use serde_json::json;
 use sync_core::ids::{RecordId, UnitId};
 
@@ -246,36 +246,87 @@ async fn filters_together_find_what_all_of_them_find_for_narrow_and_wide_callers
             }
         }
     }
-    for caller in [&worker, &desk, &handler] {
+    // Two who write the same field without having seen each other.
+    let disputed = district.report(&mut worker, GRID, "SAN-01", "桶满了");
+    district.sync(&mut worker).await;
+    district.sync(&mut desk).await;
+    for (phone, floor) in [(&mut worker, "3"), (&mut desk, "4")] {
+        district.make(
+            phone,
+            disputed,
+            GRID,
+            "report.amend",
+            &json!({ "floor": floor }),
+        );
+    }
+    district.sync(&mut worker).await;
+    district.sync(&mut desk).await;
+
+    for (caller, count) in [(&worker, 10), (&desk, 10), (&handler, 3)] {
         let all = list(&district, caller, RecordQuery::default())
             .await
             .records;
-        assert_eq!(
-            all.len(),
-            if std::ptr::eq(caller, &handler) { 3 } else { 9 }
-        );
-        for unit in [None, Some(DISTRICT), Some(GRID), Some(NEXT_GRID)] {
-            for category in [None, Some("SAN-01"), Some("FIR-01")] {
-                for state in [None, Some("SUBMITTED"), Some("DISPATCHED"), Some("CLOSED")] {
-                    let query = RecordQuery {
-                        unit: unit.map(|unit| unit.0),
-                        category: category.map(Into::into),
-                        state: state.map(Into::into),
-                        ..RecordQuery::default()
-                    };
-                    let found = list(&district, caller, query.clone()).await.records;
-                    let wanted = all.iter().filter(|record| {
-                        unit.is_none_or(|unit| unit == DISTRICT || record.unit == unit.0)
-                            && category.is_none_or(|it| record.category.as_deref() == Some(it))
-                            && state.is_none_or(|it| record.state.as_deref() == Some(it))
-                    });
-                    let wanted: Vec<_> = wanted.map(|record| record.record).collect();
-                    let found: Vec<_> = found.iter().map(|record| record.record).collect();
-                    assert_eq!(found, wanted, "{query:?}");
-                }
-            }
+        assert_eq!(all.len(), count);
+        assert_eq!(all.iter().any(|record| record.conflicts > 0), count == 10);
+        for query in combinations() {
+            let found = list(&district, caller, query.clone()).await.records;
+            let wanted = all.iter().filter(|record| is_asked_for(record, &query));
+            let wanted: Vec<_> = wanted.map(|record| record.record).collect();
+            let found: Vec<_> = found.iter().map(|record| record.record).collect();
+            assert_eq!(found, wanted, "{query:?}");
         }
     }
+}
+
+fn combinations() -> Vec<RecordQuery> {
+    let mut all = vec![RecordQuery::default()];
+    let mut each = |set: &dyn Fn(&mut RecordQuery, usize), count: usize| {
+        let with = |query: &RecordQuery, choice| {
+            let mut query = query.clone();
+            set(&mut query, choice);
+            query
+        };
+        all = all
+            .iter()
+            .flat_map(|query| (0..count).map(move |choice| (query, choice)))
+            .map(|(query, choice)| with(query, choice))
+            .collect();
+    };
+    let units = [None, Some(DISTRICT.0), Some(GRID.0), Some(NEXT_GRID.0)];
+    let categories = [None, Some("SAN-01"), Some("FIR-01")];
+    let states = [None, Some("SUBMITTED"), Some("DISPATCHED"), Some("CLOSED")];
+    let desks = [None, Some(DEPARTMENT.0), Some(TOWN.0)];
+    let conflicts = [None, Some(true), Some(false)];
+    each(&|query, choice| query.unit = units[choice], 4);
+    each(
+        &|query, choice| query.category = categories[choice].map(Into::into),
+        3,
+    );
+    each(
+        &|query, choice| query.state = states[choice].map(Into::into),
+        4,
+    );
+    each(&|query, choice| query.desk = desks[choice], 3);
+    each(&|query, choice| query.conflict = conflicts[choice], 3);
+    all
+}
+
+fn is_asked_for(record: &RecordSummary, query: &RecordQuery) -> bool {
+    query
+        .unit
+        .is_none_or(|unit| unit == DISTRICT.0 || record.unit == unit)
+        && query.desk.is_none_or(|desk| record.desk == Some(desk))
+        && query
+            .conflict
+            .is_none_or(|wanted| wanted == (record.conflicts > 0))
+        && query
+            .category
+            .as_deref()
+            .is_none_or(|it| record.category.as_deref() == Some(it))
+        && query
+            .state
+            .as_deref()
+            .is_none_or(|it| record.state.as_deref() == Some(it))
 }
 
 #[tokio::test]

@@ -14,7 +14,9 @@ use server::fleet::phone::Phone;
 use server::ids::{SystemEntropy, new_uuid};
 use sync_core::change::SigningKey;
 
-use super::list_rows::{COMMUNITIES, GRIDS, Made, SPAN_MS, TOWNS, community, grid, make, town};
+use super::list_rows::{
+    COMMUNITIES, GRIDS, Made, SPAN_MS, TOWNS, community, department, grid, make, town,
+};
 use super::subject;
 use crate::bench::random::Random;
 use crate::bench::reference_work::Author;
@@ -59,6 +61,9 @@ const LISTS: &[(&str, &[(&str, &str)])] = &[
             ("grid", "unit={grid}"),
             ("grid_state_few", "unit={grid}&state={few}"),
             ("grid_category", "unit={grid}&category={category}"),
+            ("desk", "desk={desk}"),
+            ("desk_state_few", "desk={desk}&state={few}"),
+            ("conflict", "conflict=true"),
             ("kind", "kind=report"),
             ("kind_state_few", "kind=report&state={few}"),
             ("kind_without_records", "kind=visit"),
@@ -84,6 +89,8 @@ const LISTS: &[(&str, &[(&str, &str)])] = &[
             ("page_deep_down", "to_ms={deep}"),
             ("state_few", "state={few}"),
             ("state_rare", "state=EXT_ASKED"),
+            ("desk", "desk={desk}"),
+            ("conflict", "conflict=true"),
             ("state_many", "state=ARCHIVED"),
             ("category", "category={category}"),
             ("category_state_few", "category={category}&state={few}"),
@@ -234,6 +241,8 @@ impl Values {
             community(number(COMMUNITIES)),
             grid(number(GRIDS)),
         );
+        // Those that the categories below belong to.
+        let desk = department(random.pick(&[8, 9, 11]));
         let few = random.pick(&[
             "SUBMITTED",
             "REGISTERED",
@@ -254,6 +263,7 @@ impl Values {
             ("{town}", a_town.0.to_string()),
             ("{community}", a_community.0.to_string()),
             ("{grid}", a_grid.0.to_string()),
+            ("{desk}", desk.0.to_string()),
             ("{few}", few.to_owned()),
             ("{category}", category.to_owned()),
             ("{common}", common),

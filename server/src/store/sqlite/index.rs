@@ -53,6 +53,7 @@ const SCHEMA: &str = "
     CREATE INDEX record_kind ON record (kind);
     CREATE INDEX record_state ON record (state) WHERE state IS NOT NULL;
     CREATE INDEX record_category ON record (category) WHERE category IS NOT NULL;
+    CREATE INDEX record_conflict ON record (key) WHERE conflicts > 0;
     CREATE INDEX record_category_state ON record (category, state) WHERE category IS NOT NULL AND state IS NOT NULL;
 
     -- What waits for a person, the oldest first by `key`: time, then whatever is free.

@@ -41,6 +41,8 @@ pub enum IndexStream {
     Category(String),
     /// Those of a category in a state.
     CategoryState(String, String),
+    /// Those that show a conflict.
+    Conflict,
     /// Those whose words match an FTS5 expression.
     Words(String),
 }
@@ -58,6 +60,8 @@ pub struct IndexFacts<'a> {
     pub state: Option<&'a str>,
     /// Its category.
     pub category: Option<&'a str>,
+    /// How many fields show a conflict.
+    pub conflicts: u32,
 }
 
 macro_rules! columns {
@@ -111,6 +115,9 @@ const DESK_STATE: &str = stream_by!("record_desk_state", "desk", "state");
 const DESK_CATEGORY: &str = stream_by!("record_desk_category", "desk", "category");
 const DESK_CATEGORY_STATE: &str = stream!(
     "INDEXED BY record_desk_both WHERE r.desk = ?1 AND r.category = ?4 AND r.state = ?5 AND"
+);
+const CONFLICT: &str = stream!(
+    "INDEXED BY record_conflict WHERE ?1 IS NULL AND ?4 IS NULL AND ?5 IS NULL AND r.conflicts > 0 AND"
 );
 const KIND: &str = stream_by!("record_kind", "kind");
 const STATE: &str = stream_by!("record_state", "state");
@@ -238,6 +245,7 @@ fn question(stream: &IndexStream) -> (&'static str, Value, [Option<&str>; 2]) {
         IndexStream::CategoryState(category, state) => {
             (CATEGORY_STATE, of_text(category), [Some(state), None])
         }
+        IndexStream::Conflict => (CONFLICT, Value::Null, none),
         IndexStream::Words(expression) => (WORDS, of_text(expression), none),
     }
 }
@@ -259,6 +267,7 @@ fn read_facts<'a>(key: i64, row: &'a Row<'_>) -> Result<IndexFacts<'a>, StoreErr
         desk: row.get::<_, Option<u32>>(3)?.map(UnitId),
         state: text(key, row, 4)?,
         category: text(key, row, 5)?,
+        conflicts: row.get(11)?,
     })
 }
 
@@ -276,7 +285,7 @@ fn read_row(key: i64, row: &Row<'_>) -> Result<IndexRow, StoreError> {
         title: row.get(8)?,
         time_ms: row.get(9)?,
         pos: Pos(row.get::<_, i64>(10)? as u64),
-        conflicts: row.get(11)?,
+        conflicts: facts.conflicts,
     })
 }
 
