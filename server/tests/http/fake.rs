@@ -509,6 +509,7 @@ pub fn sample_path(row: &Endpoint) -> String {
     let query = match row.operation {
         "patrol_coverage" => "?from=2026-11-01&to=2026-11-30",
         "point_stickers" => "?unit=7",
+        "find_duplicates" => "?category=SAN-01&latitude_e7=225000000&longitude_e7=1140000000",
         _ => "",
     };
     let path = row

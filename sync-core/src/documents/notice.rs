@@ -37,7 +37,7 @@ pub enum Near {
     Unit,
     /// In the unit that must act.
     Desk,
-    /// At the root.
+    /// Anywhere in the district.
     District,
 }
 

@@ -14,6 +14,8 @@ use std::collections::BTreeSet;
 
 /// The event of a report of level I, whose notices go from one on duty to the next.
 pub const LEVEL_I: &str = "LEVEL_I";
+/// The event of a working calendar that lacks a year.
+pub const CALENDAR_MISSING: &str = "CALENDAR_MISSING";
 /// The role that is told when a roster has nobody further.
 const LAST_ROLE: &str = "district_lead";
 
@@ -349,12 +351,62 @@ impl Office<'_> {
             Addressee::Role { role, near: where_ } => match where_ {
                 Near::Unit => near(role, record.unit),
                 Near::Desk => record.desk.map(|desk| near(role, desk)).unwrap_or_default(),
-                Near::District => {
-                    let roots = self.directory.units().filter(|unit| unit.parent.is_none());
-                    roots.flat_map(|root| near(role, root.unit)).collect()
-                }
+                Near::District => self.everybody(role),
             },
         }
+    }
+
+    /// Everybody who has a role anywhere in the district.
+    fn everybody(&self, role: &str) -> BTreeSet<PersonId> {
+        let has = |person: &PersonId| {
+            let grants = self.directory.grants(*person).iter();
+            grants
+                .filter(|grant| grant.holds_within(self.now_ms, self.now_ms))
+                .any(|grant| grant.role == role)
+        };
+        self.directory.people().filter(has).collect()
+    }
+
+    /// The warning that the plan of a year is missing in the working calendar: one a day for each desk, from December on, or
+    /// at once when it is this year's. China publishes each year's plan in the November before.
+    pub fn calendar(&self) -> Vec<Due> {
+        let day = self.documents.zone().day(self.now_ms);
+        let Some(year) = self.documents.calendar().missing_year(day) else {
+            return Vec::new();
+        };
+        let Some(rule) = self.documents.notice_rules().event(CALENDAR_MISSING) else {
+            return Vec::new();
+        };
+        let mut people = BTreeSet::new();
+        for addressee in &rule.to {
+            if let Addressee::Role { role, .. } = addressee {
+                people.extend(self.everybody(role));
+            }
+        }
+        let (day, year) = (day.to_string(), year.to_string());
+        people
+            .into_iter()
+            .filter_map(|person| {
+                let home = home_of(
+                    self.directory,
+                    self.documents,
+                    person,
+                    Kind::Notice,
+                    self.now_ms,
+                )?;
+                let mut fields = Map::new();
+                fields.insert("event".to_owned(), CALENDAR_MISSING.into());
+                fields.insert("person".to_owned(), person.0.into());
+                fields.insert("must_acknowledge".to_owned(), rule.must_acknowledge.into());
+                let whose = person.0.to_string();
+                Some(Due {
+                    record: derived_id(0, &["notice", CALENDAR_MISSING, &year, &day, &whose]),
+                    unit: home,
+                    intent: "notice.create",
+                    open: Value::Object(fields).to_string(),
+                })
+            })
+            .collect()
     }
 
     fn assignees(&self, record: &RecordState) -> BTreeSet<PersonId> {

@@ -484,3 +484,33 @@ fn derived_ids_are_canonical_and_differ_by_every_part() {
         assert_ne!(id, other);
     }
 }
+
+#[test]
+fn the_desks_are_warned_once_a_day_from_december_on_while_a_year_is_missing() {
+    let directory = directory();
+    let calendar = DEFAULTS
+        .iter()
+        .find(|(name, _)| *name == "calendar")
+        .expect("it ships")
+        .1;
+    let year = calendar.find("\"year\": 2026").expect("a year");
+    let documents = documents_with("calendar", calendar);
+    let known = calendar[year..].matches("\"year\":").count();
+    assert_eq!(known, 1, "2026 is the last year that ships");
+    let warned = |days: i64| {
+        let now_ms = MONDAY_MS + days * DAY_MS;
+        let office = notices::Office {
+            directory: &directory,
+            documents: &documents,
+            now_ms,
+        };
+        office.calendar()
+    };
+    assert!(warned(0).is_empty(), "November");
+    // Two desks in the town.
+    let first = warned(1);
+    assert_eq!(first.len(), 2);
+    assert_eq!(field(&first[0], "event"), "CALENDAR_MISSING");
+    let ids = |due: Vec<Due>| due.into_iter().map(|one| one.record).collect::<Vec<_>>();
+    assert_ne!(ids(first), ids(warned(2)));
+}

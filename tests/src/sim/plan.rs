@@ -472,7 +472,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("plan.json");
         let (mut old_apps, mut old_servers) = (0, 0);
-        for seed in 0..60 {
+        for seed in 0..200 {
             let plan = crate::sim::generate::generate(seed, &crate::sim::generate::Size::default());
             plan.write(&path).expect("written");
             assert_eq!(Plan::read(&path).expect("read"), plan);

@@ -42,6 +42,7 @@ const DUTIES: &[(&str, Duty)] = &[
     ("cycles", rules::assign_cycles),
     ("due_again", rules::assign_again),
     ("alerts", rules::raise_alerts),
+    ("calendar", rules::warn_of_calendar),
     ("tracks_erased", tracks::erase_due),
 ];
 

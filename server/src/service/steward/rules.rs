@@ -17,7 +17,7 @@ use std::sync::Arc;
 use sync_core::directory::Directory;
 use sync_core::documents::{AlertKind, AlertRule, Documents};
 use sync_core::duties::alerts::{self, LastAlert, Sighting};
-use sync_core::duties::{Due, lineage, tasks};
+use sync_core::duties::{Due, lineage, notices, tasks};
 use sync_core::ids::{RecordId, UnitId};
 use sync_core::kinds::Kind;
 
@@ -39,6 +39,28 @@ pub(super) fn assign_cycles<'a>(
                     now_ms,
                 };
                 Ok(missing(read, office.of_cycles())?)
+            })
+            .await?;
+        steward.make(district, due, None).await
+    }
+    .boxed()
+}
+
+/// Warns the desks of a year that the working calendar lacks.
+pub(super) fn warn_of_calendar<'a>(
+    steward: &'a Steward,
+    district: &'a Arc<District>,
+    now_ms: i64,
+) -> BoxFuture<'a, Result<u64, ServiceError>> {
+    async move {
+        let due = district
+            .read(move |read, state| {
+                let office = notices::Office {
+                    directory: &state.directory,
+                    documents: &state.documents.documents,
+                    now_ms,
+                };
+                Ok(missing(read, office.calendar())?)
             })
             .await?;
         steward.make(district, due, None).await

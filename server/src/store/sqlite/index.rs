@@ -14,7 +14,7 @@ use sync_core::kinds::Kind;
 use sync_core::limits;
 
 /// The form of the file. A file of another form is not migrated but made again: the log has everything.
-const VERSION: i64 = 5;
+const VERSION: i64 = 6;
 
 /// `key` orders records by time and number (see [`record_key`]); it is the row's number here and in `words`, so that
 /// every index gives the newest first without sorting.
