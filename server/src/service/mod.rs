@@ -23,6 +23,7 @@ mod keys;
 mod known_intents;
 pub mod log_writer;
 pub mod office;
+pub mod packs;
 pub mod page;
 pub mod patrols;
 pub mod projection;

@@ -8,6 +8,7 @@ mod duties_tests;
 mod events;
 mod hand;
 mod made;
+mod packs;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ const DUTIES: &[(&str, Duty)] = &[
     ("due_again", rules::assign_again),
     ("alerts", rules::raise_alerts),
     ("tracks_erased", tracks::erase_due),
+    ("packs", packs::freeze_due),
 ];
 
 /// What one duty came to.
