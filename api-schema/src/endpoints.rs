@@ -2,6 +2,7 @@
 
 mod attachments;
 mod office;
+mod packs;
 mod patrols;
 mod table;
 

@@ -17,8 +17,8 @@ use crate::endpoints::{Answer, Auth, Content, ENDPOINTS, Endpoint, Method};
 use crate::links;
 use crate::problem::{PROBLEM_CONTENT_TYPE, ProblemType};
 use crate::{
-    change, directory, document, enrolment, fork, health, inbox, patrol, problem, record, setup,
-    snapshot,
+    change, directory, document, enrolment, fork, health, inbox, pack, patrol, problem, record,
+    setup, snapshot,
 };
 
 #[derive(OpenApi)]
@@ -37,6 +37,7 @@ use crate::{
     inbox::RulingAnswer,
     inbox::RulingRequest,
     health::Ready,
+    pack::PackList,
     patrol::Coverage,
     patrol::DoubtPage,
     patrol::PatrolRound,

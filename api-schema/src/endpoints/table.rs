@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Answer, Auth, Content, Endpoint, JSON_BODY_BYTES_MAX, Method, SYNC_BODY_BYTES_MAX, SchemaName,
-    attachments, office, patrols,
+    attachments, office, packs, patrols,
 };
 use crate::directory::Directory;
 use crate::enrolment::{EnrolmentAnswer, EnrolmentRequest};
@@ -153,6 +153,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     office::LIST_DOCUMENTS,
     office::GET_DOCUMENT,
     office::IMPORT_DOCUMENTS,
+    packs::LIST,
+    packs::GET,
     patrols::COVERAGE,
     patrols::ROUND,
     patrols::DOUBTS,

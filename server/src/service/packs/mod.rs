@@ -1,10 +1,12 @@
 //! Packs of a week, month or quarter: frozen once with the hash in the log, and made again from the log whenever asked for.
 
 mod make;
+mod reading;
 #[cfg(test)]
 mod tests;
 
 pub(in crate::service) use make::{Source, make, observe};
+pub use reading::Packs;
 
 use super::ServiceError;
 use super::district::District;

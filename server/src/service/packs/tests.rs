@@ -59,6 +59,25 @@ async fn a_frozen_pack_is_the_same_whatever_comes_later_and_verify_finds_another
     assert_eq!((registered(&frozen), registered(&now)), (Some(0), Some(1)));
     assert_ne!(now["hash"], frozen["hash"]);
     assert_eq!(faults(&district), []);
+    let text = district
+        .gridwork()
+        .get_pack(desk.caller, "2026-W10".into())
+        .await;
+    assert_eq!(frozen["text"], text.expect("the desk reads it"));
+    let listed = district
+        .gridwork()
+        .list_packs(desk.caller)
+        .await
+        .expect("a list");
+    assert_eq!(frozen["hash"], listed.packs[0].hash);
+    let refused = district
+        .gridwork()
+        .get_pack(worker.caller, "2026-W10".into())
+        .await;
+    assert!(
+        matches!(refused, Err(ServiceError::Forbidden)),
+        "{refused:?}"
+    );
 
     let change = |sql: &str| {
         let path = district.district().path();
