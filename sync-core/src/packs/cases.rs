@@ -103,7 +103,7 @@ impl Tally<'_> {
         let mut course = Course::default();
         let mut times = Vec::new();
         let then = walk(record, documents, until_ms, |moment| {
-            let is_within = moment.at_ms >= self.from_ms();
+            let is_within = moment.at_ms >= self.since_ms();
             course.take(moment, is_within);
             times.push(moment.at_ms);
         });

@@ -33,6 +33,9 @@ pub const FORMAT: u32 = 1;
 /// Which share of the cases that were closed is drawn to be verified again, in thousandths; one at least.
 const SAMPLE_PERMILLE: usize = 50;
 
+/// Days, first to last, and the documents that they are reckoned under.
+pub type DaysUnder = (RangeInclusive<NaiveDate>, Arc<Documents>);
+
 /// What a pack is made under.
 #[derive(Clone, Copy)]
 pub struct Scene<'a> {
@@ -47,7 +50,7 @@ pub struct Scene<'a> {
     /// The documents in force at the end.
     pub documents: &'a Documents,
     /// The documents that each day is reckoned under, all days of the period in runs.
-    pub days_under: &'a [(RangeInclusive<NaiveDate>, Arc<Documents>)],
+    pub days_under: &'a [DaysUnder],
     /// What the log does not hold.
     pub observed: &'a Observed,
 }
@@ -87,7 +90,7 @@ impl<'a> Tally<'a> {
         }
     }
 
-    fn from_ms(&self) -> i64 {
+    fn since_ms(&self) -> i64 {
         self.span.0
     }
 

@@ -43,7 +43,7 @@ impl Tally<'_> {
 
     /// Phones that have not been in contact since the period began, or that hold changes which they have not sent.
     pub(super) fn not_synced(&self) -> Value {
-        let from_ms = self.from_ms();
+        let from_ms = self.since_ms();
         let silent = self.phones().filter_map(|replica| {
             let seen = self.scene.observed.of(replica.no)?;
             (seen.last_seen_ms < from_ms || seen.unsent > 0).then(|| {
@@ -62,7 +62,7 @@ impl Tally<'_> {
         let held = |grant: &&Grant| {
             grant.role != SYSTEM_ROLE
                 && grant.from_ms < self.until_ms()
-                && grant.until_ms.is_none_or(|until| until > self.from_ms())
+                && grant.until_ms.is_none_or(|until| until > self.since_ms())
         };
         let told = directory.people().filter_map(|person| {
             let grants: Vec<&Grant> = directory.grants(person).iter().filter(held).collect();
@@ -89,7 +89,7 @@ impl Tally<'_> {
                 continue;
             }
             let seen = self.scene.observed.of(replica.no);
-            has_contact |= seen.is_some_and(|seen| seen.last_seen_ms >= self.from_ms());
+            has_contact |= seen.is_some_and(|seen| seen.last_seen_ms >= self.since_ms());
             replicas.push(json!({
                 "no": replica.no.0, "office": replica.office, "revoked_ms": replica.revoked_ms,
                 "last_seen_ms": seen.map(|seen| seen.last_seen_ms),

@@ -42,7 +42,7 @@ impl Tally<'_> {
         if is_new {
             self.count(record.unit, "mediations", 1);
         }
-        let (from_ms, mut entered) = (self.from_ms(), Vec::new());
+        let (from_ms, mut entered) = (self.since_ms(), Vec::new());
         walk(record, self.scene.documents, self.until_ms(), |moment| {
             if moment.at_ms >= from_ms {
                 entered.push(moment.to.to_owned());
@@ -65,7 +65,7 @@ impl Tally<'_> {
     }
 
     pub(super) fn add_task(&mut self, id: RecordId, record: &RecordState) {
-        let (from_ms, mut done) = (self.from_ms(), 0);
+        let (from_ms, mut done) = (self.since_ms(), 0);
         let then = walk(record, self.scene.documents, self.until_ms(), |moment| {
             done += u64::from(moment.at_ms >= from_ms && moment.to == "DONE");
         });

@@ -5,9 +5,8 @@ use crate::service::documents::{read_in_force, zone_of};
 use crate::service::patrols::{clock_bounded, photos_of};
 use crate::store::StoreError;
 use crate::store::sqlite::{DistrictFacts, DistrictRead, RecordRow};
-use chrono::{NaiveDate, Timelike};
+use chrono::Timelike;
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use sync_core::calendar::Zone;
 use sync_core::change::{Hash, VerifyingKey};
@@ -16,7 +15,7 @@ use sync_core::documents::Documents;
 use sync_core::ids::Pos;
 use sync_core::kinds::Kind;
 use sync_core::merge::{RecordState, fold};
-use sync_core::packs::{Observed, Period, Scene, Tally};
+use sync_core::packs::{DaysUnder, Observed, Period, Scene, Tally};
 use sync_core::patrols::Round;
 use sync_core::patrols::doubts::{Outside, doubts};
 
@@ -97,12 +96,8 @@ impl InForceThen<'_> {
     }
 
     /// The days of a period, cut where other documents come into force: each by those in force at its end.
-    fn runs(
-        &mut self,
-        period: &Period,
-        until_ms: i64,
-    ) -> Result<Vec<(RangeInclusive<NaiveDate>, Arc<Documents>)>, StoreError> {
-        let mut runs: Vec<(RangeInclusive<NaiveDate>, Arc<Documents>)> = Vec::new();
+    fn runs(&mut self, period: &Period, until_ms: i64) -> Result<Vec<DaysUnder>, StoreError> {
+        let mut runs: Vec<DaysUnder> = Vec::new();
         for day in period
             .first
             .iter_days()
