@@ -9,6 +9,8 @@ mod period;
 mod tests;
 mod walk;
 mod work;
+#[cfg(test)]
+mod work_tests;
 
 pub use counts::{Counts, NAMES, Share};
 pub use people::{Observed, SeenReplica};

@@ -6,9 +6,9 @@ use crate::directory::{DirectoryChange, Unit};
 use crate::testing::Story;
 
 /// Monday, 9:00 in Shanghai, of the week 2026-W48.
-const MONDAY_MS: i64 = 1_795_395_600_000;
-const HOUR_MS: i64 = 3_600_000;
-const DAY_MS: i64 = 24 * HOUR_MS;
+pub(super) const MONDAY_MS: i64 = 1_795_395_600_000;
+pub(super) const HOUR_MS: i64 = 3_600_000;
+pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
 const CREATED: &str = r#"{"category":"SAN-01","title":"垃圾"}"#;
 
 fn documents() -> Documents {
@@ -16,7 +16,7 @@ fn documents() -> Documents {
         .expect("they ship")
 }
 
-fn directory() -> Directory {
+pub(super) fn directory() -> Directory {
     let mut directory = Directory::default();
     let unit = Unit {
         unit: UnitId(7),
@@ -29,7 +29,7 @@ fn directory() -> Directory {
     directory
 }
 
-fn id(number: u8) -> RecordId {
+pub(super) fn id(number: u8) -> RecordId {
     crate::duties::derived_id(MONDAY_MS, &["test", &number.to_string()])
 }
 
