@@ -3,6 +3,7 @@
 mod attachments;
 mod desk;
 mod office;
+mod packs;
 mod patrols;
 mod table;
 

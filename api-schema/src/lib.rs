@@ -13,6 +13,7 @@ pub mod health;
 pub mod inbox;
 mod links;
 pub mod openapi;
+pub mod pack;
 pub mod patrol;
 pub mod problem;
 pub mod record;

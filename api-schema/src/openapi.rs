@@ -17,8 +17,8 @@ use crate::endpoints::{Answer, Auth, Content, ENDPOINTS, Endpoint, Method};
 use crate::links;
 use crate::problem::{PROBLEM_CONTENT_TYPE, ProblemType};
 use crate::{
-    change, desk, directory, document, enrolment, fork, health, inbox, patrol, problem, record,
-    setup, snapshot,
+    change, desk, directory, document, enrolment, fork, health, inbox, pack, patrol, problem,
+    record, setup, snapshot,
 };
 
 #[derive(OpenApi)]
@@ -39,6 +39,7 @@ use crate::{
     inbox::RulingAnswer,
     inbox::RulingRequest,
     health::Ready,
+    pack::PackList,
     patrol::Coverage,
     patrol::DoubtPage,
     patrol::PatrolRound,

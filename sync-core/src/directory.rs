@@ -155,6 +155,15 @@ pub enum DirectoryChange {
         /// The SHA-256 of its text.
         hash: String,
     },
+    /// The pack of a week, month or quarter is frozen.
+    Pack {
+        /// Which: `2026-W48`, `2026-11`, `2026-Q4`.
+        label: String,
+        /// The place of the log that it was made at.
+        pos: Pos,
+        /// The SHA-256 of its text.
+        hash: String,
+    },
 }
 
 impl DirectoryChange {
@@ -205,6 +214,15 @@ pub struct DocumentVersion {
     pub hash: String,
 }
 
+/// A pack that is frozen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrozenPack {
+    /// The place of the log that it was made at.
+    pub pos: Pos,
+    /// The SHA-256 of its text.
+    pub hash: String,
+}
+
 /// The folded directory.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
@@ -216,6 +234,7 @@ pub struct Directory {
     server_keys: Vec<KeyLink>,
     /// The versions of each document, in the order of the log.
     documents: BTreeMap<String, Vec<DocumentVersion>>,
+    packs: BTreeMap<String, FrozenPack>,
     /// How many entries have changed the documents.
     pub documents_version: u32,
     /// The place of the last entry folded in.
@@ -305,7 +324,23 @@ impl Directory {
                         hash,
                     });
             }
+            DirectoryChange::Pack { label, pos, hash } => {
+                // Once frozen it stays as it is.
+                self.packs.entry(label).or_insert(FrozenPack { pos, hash });
+            }
         }
+    }
+
+    /// The packs that are frozen, by label.
+    pub fn packs(&self) -> impl Iterator<Item = (&str, &FrozenPack)> {
+        self.packs
+            .iter()
+            .map(|(label, pack)| (label.as_str(), pack))
+    }
+
+    /// The pack of a label, if it is frozen.
+    pub fn pack(&self, label: &str) -> Option<&FrozenPack> {
+        self.packs.get(label)
     }
 
     /// A unit by number.

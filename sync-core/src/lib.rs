@@ -23,6 +23,7 @@ pub mod kinds;
 pub mod limits;
 pub mod merge;
 pub mod messages;
+pub mod packs;
 pub mod patrols;
 pub mod payload;
 pub mod replica;

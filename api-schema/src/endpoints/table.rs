@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Answer, Auth, Content, Endpoint, JSON_BODY_BYTES_MAX, Method, SYNC_BODY_BYTES_MAX, SchemaName,
-    attachments, desk, office, patrols,
+    attachments, desk, office, packs, patrols,
 };
 use crate::directory::Directory;
 use crate::enrolment::{EnrolmentAnswer, EnrolmentRequest};
@@ -155,6 +155,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     office::IMPORT_DOCUMENTS,
     desk::DEADLINES,
     desk::DUPLICATES,
+    packs::LIST,
+    packs::GET,
     patrols::COVERAGE,
     patrols::ROUND,
     patrols::DOUBTS,

@@ -11,6 +11,7 @@ pub mod fleet;
 pub mod init;
 mod openapi;
 mod output;
+mod pack;
 pub mod points;
 pub mod restore;
 pub mod serve;
@@ -50,6 +51,8 @@ pub enum Command {
     Documents(documents::DocumentsArgs),
     /// 巡逻点位：打印二维码 / Points of patrols: stickers to print.
     Points(points::PointsArgs),
+    /// 周报、月报、季报：冻结、重算、查看 / Packs of a week, month or quarter: freeze, make again, look.
+    Pack(pack::PackArgs),
     /// 备份：服务运行中亦可 / Back up, also while the server runs.
     Backup(backup::BackupArgs),
     /// 从备份恢复，或检查备份 / Put a backup back, or check it.
@@ -80,6 +83,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         Command::Admin(args) => admin::run(&args),
         Command::Documents(args) => documents::run(&args),
         Command::Points(args) => points::run(&args),
+        Command::Pack(args) => pack::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => restore::run(&args),
         Command::Demo(args) => demo::run(&args),

@@ -17,6 +17,7 @@ pub mod limits;
 pub mod listener;
 mod observe;
 mod openapi;
+mod packs;
 mod patrols;
 pub mod problem;
 mod ranges;

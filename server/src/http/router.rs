@@ -17,7 +17,8 @@ use tower_http::compression::predicate::{
 use super::problem::HttpProblem;
 use super::{
     App, attachments, bearer, changes, directory, documents, enrolments, events, forks, health,
-    inbox, observe, openapi, patrols, problem, records, setups, snapshots, sync, uploads, web,
+    inbox, observe, openapi, packs, patrols, problem, records, setups, snapshots, sync, uploads,
+    web,
 };
 
 /// Operation id and handler; the table says under which path, for whom and within which limits.
@@ -38,6 +39,8 @@ fn handlers() -> Vec<(&'static str, MethodRouter<App>)> {
         ("get_document", get(documents::get_document)),
         ("import_documents", post(documents::import_documents)),
         ("make_change", post(changes::make_change)),
+        ("list_packs", get(packs::list_packs)),
+        ("get_pack", get(packs::get_pack)),
         ("patrol_coverage", get(patrols::coverage)),
         ("patrol_round", get(patrols::round)),
         ("list_doubts", get(patrols::list_doubts)),

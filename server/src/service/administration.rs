@@ -7,6 +7,7 @@ use super::district::District;
 use super::document_imports::{DocumentFile, export_documents, import_documents, list_documents};
 use super::gridwork::Gridwork;
 use super::imports::{import_people, import_units};
+use super::packs::list_packs;
 use super::patrols::stickers::sheet;
 use super::rulings::RulingRequest;
 use crate::import::UnitKind;
@@ -134,6 +135,15 @@ pub enum AdminRequest {
     },
     /// The texts of the documents in force.
     ExportDocuments,
+    /// Freeze the pack of a period that is over, or make it again if it is frozen.
+    Pack {
+        /// Which: `2026-W48`, `2026-11`, `2026-Q4`.
+        label: String,
+        /// Whether it is only to be shown as it is now.
+        preview: bool,
+    },
+    /// List the packs that are frozen.
+    Packs,
     /// A page with the stickers of a unit's points.
     Stickers {
         /// The unit's code.
@@ -228,6 +238,8 @@ impl Gridwork {
             AdminRequest::ExportDocuments => {
                 export_documents(&district, self.clock.wall_ms()).await
             }
+            AdminRequest::Pack { label, preview } => self.pack(&district, &label, preview).await,
+            AdminRequest::Packs => list_packs(&district).await,
             AdminRequest::Stickers { unit, english } => {
                 let state = district.state();
                 let found = state.directory.unit_by_code(&unit);

@@ -83,7 +83,7 @@ impl Told {
 }
 
 /// Reads those of a directory that are in force at a moment.
-fn read_in_force(
+pub(super) fn read_in_force(
     read: &DistrictRead,
     directory: &Directory,
     zone: Zone,

@@ -24,6 +24,7 @@ mod keys;
 mod known_intents;
 pub mod log_writer;
 pub mod office;
+pub mod packs;
 pub mod page;
 pub mod patrols;
 pub mod projection;
@@ -121,7 +122,7 @@ pub struct SegmentFile {
 ///
 /// A future that is dropped (the client went away) must leave nothing half-written.
 pub trait Backend:
-    attachments::Attachments + office::Office + patrols::Patrols + Send + Sync + 'static
+    attachments::Attachments + office::Office + packs::Packs + patrols::Patrols + Send + Sync + 'static
 {
     /// The key that an access token names, out of the engine's own table; `None` when there is no such key.
     fn token_key(&self, key_id: &str) -> Option<access_token::TokenKey>;

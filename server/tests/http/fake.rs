@@ -14,6 +14,7 @@ use api_schema::enrolment::{EnrolmentAnswer, EnrolmentRequest};
 use api_schema::fork::ForkRequest;
 use api_schema::health::Ready;
 use api_schema::inbox::{InboxPage, InboxQuery, RulingAnswer, RulingRequest};
+use api_schema::pack::PackList;
 use api_schema::patrol::{Coverage, CoverageQuery, DoubtPage, DoubtQuery, PatrolRound};
 use api_schema::problem::Problem;
 use api_schema::record::{RecordDetail, RecordPage, RecordQuery, RecordSummary};
@@ -36,6 +37,7 @@ use server::language::Language;
 use server::service::access_token::{TokenKey, mint};
 use server::service::attachments::{Checksum, UploadRequest};
 use server::service::office::Office;
+use server::service::packs::Packs;
 use server::service::patrols::Patrols;
 use server::service::{
     AcceptedCodings, Answer, Backend, Caller, Coding, SegmentFile, ServiceError,
@@ -148,6 +150,16 @@ impl Office for Fake {
             of: request.seq,
             verdict: "accepted".to_owned(),
         })
+    }
+}
+
+impl Packs for Fake {
+    fn list_packs(&self, _caller: Caller) -> Answer<'_, PackList> {
+        self.answer(PackList::default())
+    }
+
+    fn get_pack(&self, _caller: Caller, _label: String) -> Answer<'_, String> {
+        self.answer("{}".to_owned())
     }
 }
 

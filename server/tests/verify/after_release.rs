@@ -166,6 +166,7 @@ fn a_file_of_the_version_before_puts_it_back_into_the_inbox() {
              DELETE FROM held;
              DROP TABLE asked;
              DROP TABLE seen;
+             DROP TABLE pack;
              PRAGMA user_version = 1;",
         )
         .expect("go back");

@@ -8,7 +8,7 @@ pub mod stickers;
 mod tests;
 mod walked;
 
-pub(in crate::service) use walked::Walked;
+pub(in crate::service) use walked::{Walked, clock_bounded, hash_of, photos_of};
 
 use super::gridwork::Gridwork;
 use super::{Answer, Caller};

@@ -110,7 +110,7 @@ pub(super) fn reckon(
 }
 
 /// The check-ins whose clock had to be brought into its bounds.
-fn clock_bounded(
+pub(in crate::service) fn clock_bounded(
     view: &LogView<'_>,
     record: &RecordState,
 ) -> Result<BTreeSet<(ReplicaNo, Seq)>, StoreError> {
@@ -137,12 +137,12 @@ fn check_ins(record: &RecordState) -> impl Iterator<Item = &Element> {
     elements.filter(|element| element.set == "check_ins")
 }
 
-pub(super) fn hash_of(photo: &str) -> Option<Hash> {
+pub(in crate::service) fn hash_of(photo: &str) -> Option<Hash> {
     hex::decode(photo).and_then(|bytes| Hash::from_slice(&bytes))
 }
 
 /// The photos that the check-ins of a record show.
-fn photos_of(record: &RecordState) -> BTreeSet<Hash> {
+pub(in crate::service) fn photos_of(record: &RecordState) -> BTreeSet<Hash> {
     check_ins(record)
         .filter_map(|element| element.fields.value::<Vec<String>>("photos"))
         .flatten()

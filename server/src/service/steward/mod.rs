@@ -8,6 +8,7 @@ mod duties_tests;
 mod events;
 mod hand;
 mod made;
+mod packs;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ const DUTIES: &[(&str, Duty)] = &[
     ("alerts", rules::raise_alerts),
     ("calendar", rules::warn_of_calendar),
     ("tracks_erased", tracks::erase_due),
+    ("packs", packs::freeze_due),
 ];
 
 /// What one duty came to.

@@ -63,6 +63,8 @@ kinds! {
     KeyUnsigned = "key_unsigned",
     /// A document's text is not the one that the directory names.
     DocumentDiffers = "document_differs",
+    /// A frozen pack is not the one that the directory names, or does not follow from the log.
+    PackDiffers = "pack_differs",
     /// The author's replica is not in the directory.
     ReplicaUnknown = "replica_unknown",
     /// The author is not the person of the replica.

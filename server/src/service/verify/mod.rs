@@ -12,6 +12,7 @@ mod decisions;
 mod directory;
 mod fault;
 mod log;
+mod packs;
 mod receipts;
 mod records;
 mod rulings;

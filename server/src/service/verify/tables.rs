@@ -98,6 +98,7 @@ impl Pass<'_> {
             Self::check_people,
             Self::check_scopes,
             Self::check_asked,
+            Self::check_packs,
             Self::check_counts,
         ];
         for check in checks {
@@ -208,6 +209,7 @@ impl Pass<'_> {
                 "ruled" => self.counts.ruled,
                 "seen" => self.counts.seen,
                 "origin" => self.counts.origins,
+                "pack" => self.directory.packs().count() as u64,
                 "document" => self.counts.documents.len() as u64,
                 // The rows of the others were looked at one by one, or only read.
                 _ => rows,

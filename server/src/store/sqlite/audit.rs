@@ -8,9 +8,9 @@ use sync_core::ids::{PersonId, Pos, ScopeVersion, UnitId};
 use sync_core::verdict::Verdict;
 
 /// Every table of a district's file.
-pub const TABLES: [&str; 18] = [
+pub const TABLES: [&str; 19] = [
     "meta", "epoch", "entry", "record", "sealed", "replica", "receipt", "scope", "held", "ruled",
-    "origin", "bucket", "head", "person", "boundary", "document", "asked", "seen",
+    "origin", "bucket", "head", "person", "boundary", "document", "asked", "seen", "pack",
 ];
 
 /// A change that waits, with what for.

@@ -11,6 +11,7 @@ mod held;
 pub mod inbox;
 pub mod index;
 mod index_query;
+mod packs;
 mod people;
 mod record;
 mod replica;
@@ -23,6 +24,7 @@ pub use district::{Bucket, DistrictFacts, DistrictRead, DistrictWrite, Group};
 pub use entry::{EntryRow, NewEntry, SealedRow};
 pub use held::{HeldRow, WaitKey};
 pub use index_query::{IndexFacts, IndexRead, IndexStream};
+pub use packs::PackRow;
 pub use people::PersonRow;
 pub use record::RecordRow;
 pub use replica::{

@@ -151,6 +151,15 @@ const DISTRICT: &[&str] = &["
 ", "
     -- Steps that were not applied, and changes of forked branches, which a person has looked at, with the ruling that says so.
     CREATE TABLE seen (pos INTEGER PRIMARY KEY, ruling INTEGER NOT NULL) STRICT;
+", "
+    -- Frozen packs: the text whose hash the log names, the place that it was made at, and what was seen that no log holds.
+    CREATE TABLE pack (
+        label TEXT PRIMARY KEY,
+        pos INTEGER NOT NULL,
+        frozen_ms INTEGER NOT NULL,
+        observed TEXT NOT NULL,
+        text TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
 "];
 
 const CONTROL: &[&str] = &[
