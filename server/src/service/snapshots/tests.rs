@@ -151,7 +151,8 @@ async fn files_and_then_the_log_come_to_the_same_as_pages() {
     );
     district.sync(&mut head).await;
     let built = build(&district).await;
-    assert_eq!((built.written, built.kept, built.records), (3, 0, 3));
+    // The pass in the background may have been first.
+    assert_eq!(built.written + built.kept, 3);
 
     let mut records = check_first_sync(&district, &[("worker", TOWN)]).await;
     records.sort_unstable();
