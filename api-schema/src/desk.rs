@@ -5,7 +5,8 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::record::{RecordSummary, page_limit};
-use crate::shapes::plain_text_option;
+use crate::shapes::schema::{CanonicalUuid, DeadlinePageEnd, KindName, PlainText, Unsigned32};
+use crate::shapes::{canonical_uuid_option, plain_text_option};
 
 /// Which deadlines to list. Every filter narrows; none widens the caller's scope.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
@@ -13,22 +14,24 @@ use crate::shapes::plain_text_option;
 #[into_params(parameter_in = Query)]
 pub struct DeadlineQuery {
     /// Records of this unit and of the units below it.
+    #[param(value_type = Option<Unsigned32>, inline)]
     pub unit: Option<u32>,
     /// Records that this unit must act on.
+    #[param(value_type = Option<Unsigned32>, inline)]
     pub desk: Option<u32>,
     /// Records of this kind, such as `report` or `task`.
     #[serde(default, deserialize_with = "plain_text_option::<_, 32>")]
-    #[param(max_length = 32)]
+    #[param(value_type = Option<KindName>, inline)]
     pub kind: Option<String>,
     /// Records whose workflow is in this state.
     #[serde(default, deserialize_with = "plain_text_option::<_, 32>")]
-    #[param(max_length = 32)]
+    #[param(value_type = Option<PlainText<32>>, inline)]
     pub state: Option<String>,
     /// Clocks that are over at or before this time, in milliseconds since 1970; now, to list what is overdue.
     pub until_ms: Option<i64>,
     /// The `next` of the page before; absent for the first page.
     #[serde(default, deserialize_with = "plain_text_option::<_, 256>")]
-    #[param(max_length = 256)]
+    #[param(value_type = Option<DeadlinePageEnd>, inline)]
     pub after: Option<String>,
     /// How many records at most; 1 to 500, 50 when absent.
     #[serde(default, deserialize_with = "page_limit")]
@@ -64,7 +67,7 @@ pub struct DeadlinePage {
 pub struct DuplicateQuery {
     /// Its category.
     #[serde(deserialize_with = "crate::shapes::plain_text::<_, 32>")]
-    #[param(min_length = 1, max_length = 32)]
+    #[param(value_type = PlainText<32>, inline)]
     pub category: String,
     /// Where it is: latitude, degrees times 10^7.
     #[param(minimum = -900_000_000, maximum = 900_000_000)]
@@ -73,9 +76,11 @@ pub struct DuplicateQuery {
     #[param(minimum = -1_800_000_000, maximum = 1_800_000_000)]
     pub longitude_e7: i32,
     /// How far the place may be off, metres.
-    #[param(maximum = 10_000)]
+    #[param(minimum = 0, maximum = 10_000)]
     pub accuracy_m: Option<u32>,
     /// The report itself, when it is there already: it is not its own duplicate.
+    #[serde(default, deserialize_with = "canonical_uuid_option")]
+    #[param(value_type = Option<CanonicalUuid>, inline)]
     pub record: Option<Uuid>,
 }
 

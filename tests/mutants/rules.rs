@@ -24,8 +24,12 @@ pub mod digest;
 pub mod directory;
 #[path = "../../sync-core/src/documents/mod.rs"]
 pub mod documents;
+#[path = "../../sync-core/src/duties/mod.rs"]
+pub mod duties;
 #[path = "../../sync-core/src/entry.rs"]
 pub mod entry;
+#[path = "../../sync-core/src/geo.rs"]
+pub mod geo;
 #[path = "../../sync-core/src/hex.rs"]
 pub mod hex;
 #[path = "../../sync-core/src/ids.rs"]
@@ -36,10 +40,15 @@ pub mod kinds;
 pub mod limits;
 #[path = "../../sync-core/src/merge/mod.rs"]
 pub mod merge;
+#[path = "../../sync-core/src/patrols/mod.rs"]
+pub mod patrols;
 #[path = "../../sync-core/src/payload.rs"]
 pub mod payload;
 #[path = "../../sync-core/src/scope.rs"]
 pub mod scope;
+#[cfg(test)]
+#[path = "../../sync-core/src/testing.rs"]
+mod testing;
 #[path = "../../sync-core/src/time.rs"]
 pub mod time;
 #[path = "../../sync-core/src/validate.rs"]
@@ -50,6 +59,8 @@ pub mod verdict;
 pub mod wire;
 #[path = "../../sync-core/src/words.rs"]
 pub mod words;
+#[path = "../../sync-core/src/work/mod.rs"]
+pub mod work;
 
 #[path = "../src/small_log.rs"]
 pub mod small_log;

@@ -11,6 +11,7 @@ NEVER_GOOD = {
     "set_up": "its token is good only in a district without an administrator",
     "import_documents": "only an administrator may, and the run asks as a duty desk",
     "rule": "nothing waits for a ruling in the run's district",
+    "list_packs": "only those may who read the work of the whole district, and whom the run asks as does not",
     "get_pack": "no week of the run's district is over, so no pack is frozen",
     "patrol_round": "nobody patrols in the run's district",
     "point_sticker": "no points are placed in the run's district",

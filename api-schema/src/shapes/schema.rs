@@ -37,6 +37,10 @@ pub struct DayText;
 #[derive(Debug)]
 pub struct DoubtPageEnd;
 
+/// Where a page of deadlines ends. Callers send it back as it came.
+#[derive(Debug)]
+pub struct DeadlinePageEnd;
+
 /// Where a page of records or of the inbox ends. Callers send it back as it came.
 #[derive(Debug)]
 pub struct PageEnd;
@@ -47,6 +51,9 @@ const PLAIN_PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 
 /// A version and a number of 63 bits in its shortest hexadecimal form; the service writes and reads it.
 const PAGE_END_PATTERN: &str = r"^1\.(0|[1-9a-f][0-9a-f]{0,14}|[1-7][0-9a-f]{15})$";
+
+/// A version, a time and a number in their shortest hexadecimal forms; the service writes and reads it.
+const DEADLINE_PAGE_END_PATTERN: &str = r"^2\.(0|[1-9a-f][0-9a-f]{0,14}|[1-7][0-9a-f]{15})\.(0|[1-9a-f][0-9a-f]{0,14}|[1-7][0-9a-f]{15})$";
 
 /// A version, a time, a number and another; the service writes and reads it.
 const DOUBT_PAGE_END_PATTERN: &str =
@@ -140,6 +147,18 @@ impl PartialSchema for PageEnd {
 impl ToSchema for PageEnd {
     fn name() -> Cow<'static, str> {
         Cow::Borrowed("PageEnd")
+    }
+}
+
+impl PartialSchema for DeadlinePageEnd {
+    fn schema() -> RefOr<Schema> {
+        text().pattern(Some(DEADLINE_PAGE_END_PATTERN)).into()
+    }
+}
+
+impl ToSchema for DeadlinePageEnd {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("DeadlinePageEnd")
     }
 }
 

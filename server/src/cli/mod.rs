@@ -2,6 +2,7 @@
 
 pub mod admin;
 mod admin_socket;
+mod alerts;
 pub mod backup;
 pub mod demo;
 mod demo_logins;
@@ -51,6 +52,8 @@ pub enum Command {
     Documents(documents::DocumentsArgs),
     /// 巡逻点位：打印二维码 / Points of patrols: stickers to print.
     Points(points::PointsArgs),
+    /// 预警：运行规则并列出 / Alerts: run the rules and list them.
+    Alerts(alerts::AlertsArgs),
     /// 周报、月报、季报：冻结、重算、查看 / Packs of a week, month or quarter: freeze, make again, look.
     Pack(pack::PackArgs),
     /// 备份：服务运行中亦可 / Back up, also while the server runs.
@@ -83,6 +86,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         Command::Admin(args) => admin::run(&args),
         Command::Documents(args) => documents::run(&args),
         Command::Points(args) => points::run(&args),
+        Command::Alerts(args) => alerts::run(&args),
         Command::Pack(args) => pack::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => restore::run(&args),

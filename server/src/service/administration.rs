@@ -144,6 +144,11 @@ pub enum AdminRequest {
     },
     /// List the packs that are frozen.
     Packs,
+    /// Run the alert rules, and list the alerts.
+    Alerts {
+        /// Whether they are only to be listed.
+        only_list: bool,
+    },
     /// A page with the stickers of a unit's points.
     Stickers {
         /// The unit's code.
@@ -240,6 +245,7 @@ impl Gridwork {
             }
             AdminRequest::Pack { label, preview } => self.pack(&district, &label, preview).await,
             AdminRequest::Packs => list_packs(&district).await,
+            AdminRequest::Alerts { only_list } => self.alerts(&district, only_list).await,
             AdminRequest::Stickers { unit, english } => {
                 let state = district.state();
                 let found = state.directory.unit_by_code(&unit);

@@ -2,6 +2,7 @@
 
 pub mod access_token;
 pub mod administration;
+mod alerts;
 pub mod attachments;
 mod backend;
 pub mod background;

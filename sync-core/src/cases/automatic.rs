@@ -4,9 +4,13 @@ use crate::calendar::Allowance;
 use crate::documents::{Documents, Transition};
 use crate::kinds::{self, Form, Intent, Kind, Shape};
 use crate::merge::RecordState;
+use crate::patrols::window_end_ms;
 
 /// The role in whose name the server acts. A table lets the server take a step by naming it.
 pub const SYSTEM_ROLE: &str = "system";
+
+/// What a table names instead of a field: the end of the window of a round.
+const WINDOW_END: &str = "window_end";
 
 /// A step that comes by itself.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +57,9 @@ fn due_ms(record: &RecordState, documents: &Documents, step: &Transition) -> Opt
         Some(allowed.due_ms(entered_ms, &[])?.saturating_add(1))
     });
     let at_ms = step.automatic_at.as_deref().and_then(|field| {
+        if field == WINDOW_END {
+            return window_end_ms(record, documents);
+        }
         let named = last.and_then(|step| step.fields.value::<i64>(field));
         named.or_else(|| serde_json::from_str(record.shown(field)?.get()).ok())
     });

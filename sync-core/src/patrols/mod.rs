@@ -7,7 +7,7 @@ pub mod doubts;
 mod round;
 mod settled;
 
-pub use round::{CheckIn, Completion, Member, Round};
+pub use round::{CheckIn, Completion, Member, Round, window_end_ms};
 
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,12 @@
 //! One round as people look at it: members, check-ins, the share of must-points.
 
+use super::coverage::ends_ms;
 use super::settled;
-use crate::documents::{PatrolPlan, PatrolRoutes, Slot};
+use crate::documents::{Documents, PatrolPlan, PatrolRoutes, Slot};
 use crate::geo::Place;
 use crate::ids::{PersonId, ReplicaNo, Seq};
 use crate::merge::{Element, RecordState, Stamp};
-use chrono::NaiveDate;
+use chrono::{NaiveDate, Timelike};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Somebody who walked along.
@@ -219,6 +220,21 @@ impl Round {
     pub fn people(&self) -> usize {
         self.members.iter().filter(|member| member.counts()).count()
     }
+}
+
+/// When a round ends by itself: with its slot, or when it has been walked as long as a round may be, whichever is later.
+/// `None` for a slot that nobody knows.
+pub fn window_end_ms(record: &RecordState, documents: &Documents) -> Option<i64> {
+    let plan = documents.patrol_plan();
+    let local = |at_ms: i64| {
+        let local = documents.zone().local(at_ms);
+        (local.date(), local.hour() * 60 + local.minute())
+    };
+    let round = Round::of(record, plan, documents.patrol_routes(), local)?;
+    let slot = plan.slot(&round.slot)?;
+    let minutes = plan.normal.minutes_max.max(plan.key_period.minutes_max);
+    let walked_ms = round.started_ms + i64::from(minutes) * 60_000;
+    Some(ends_ms(slot, round.day, documents.zone()).max(walked_ms))
 }
 
 /// The points of the route that was walked: the one that the round names, or the first of its team.

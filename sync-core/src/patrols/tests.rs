@@ -412,3 +412,22 @@ fn each_cell_tells_the_best_round_or_why_there_is_none() {
         ]
     );
 }
+
+#[test]
+fn a_round_that_nobody_ended_ends_with_its_slot_or_after_the_longest_walk() {
+    let documents = Documents::defaults();
+    let ends = |start_ms: i64, slot: &str| {
+        let json = format!(r#"{{"team":"T1","slot":"{slot}"}}"#);
+        let record = Story::at(start_ms).does(1, "patrol.start", &json).record();
+        let coming = crate::cases::next_automatic(&record, &documents)?;
+        assert_eq!(coming.step.to, "FINISHED");
+        Some((coming.due_ms - MORNING_MS) / MINUTE_MS)
+    };
+    // Slot A ends at 09:00; nobody walks longer than 90 minutes.
+    assert_eq!(ends(MORNING_MS - 80 * MINUTE_MS, "A"), Some(30));
+    assert_eq!(ends(MORNING_MS, "A"), Some(90));
+    // Late at night: 22:30 to 00:30.
+    let late_ms = MORNING_MS + 14 * 60 * MINUTE_MS;
+    assert_eq!(ends(late_ms, "L"), Some(16 * 60));
+    assert_eq!(ends(MORNING_MS, "X"), None);
+}

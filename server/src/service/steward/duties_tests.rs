@@ -303,6 +303,12 @@ async fn ten_fire_hazards_in_a_week_raise_one_alert_that_is_followed_to_its_end(
     district.sync(&mut lead).await;
     let alert = list(&district, &desk, "alert").await.remove(0);
     assert_eq!(alert.summary.state.as_deref(), Some("ENDED"));
+    let listed = district
+        .gridwork()
+        .administer(None, AdminRequest::Alerts { only_list: true });
+    let listed = listed.await.expect("a list");
+    assert_eq!((&listed["raised"], &listed["open"]), (&json!(0), &json!(0)));
+    assert_eq!(listed["alerts"][0]["record"], id.to_string());
     // The same reports raise no second one.
     let made = round(&district).await;
     assert!(made.iter().all(|(duty, _)| *duty != "alerts"), "{made:?}");

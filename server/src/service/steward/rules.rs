@@ -195,10 +195,10 @@ fn seen_by(
     };
     // The newest of each unit comes first.
     let mut last: BTreeMap<UnitId, LastAlert> = BTreeMap::new();
-    for (unit, state, time_ms) in raised {
-        last.entry(unit).or_insert(LastAlert {
-            is_open: !is_final(&state),
-            window_until_ms: time_ms,
+    for alert in raised {
+        last.entry(alert.unit).or_insert(LastAlert {
+            is_open: !is_final(&alert.state),
+            window_until_ms: alert.time_ms,
         });
     }
     let mut by_unit: BTreeMap<UnitId, Vec<Sighting>> = BTreeMap::new();

@@ -66,6 +66,19 @@ pub struct SightedRow {
     pub place: Option<Place>,
 }
 
+/// An alert in a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertRow {
+    /// Its id.
+    pub id: RecordId,
+    /// Its unit.
+    pub unit: UnitId,
+    /// Where its workflow stands.
+    pub state: String,
+    /// When it was raised.
+    pub time_ms: i64,
+}
+
 /// Writes what is reckoned of a record in the place of what was.
 pub(super) fn put_facts(
     connection: &Connection,
@@ -218,16 +231,22 @@ impl IndexRead {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The alerts of a rule, the newest first: unit, state, and when each was raised.
+    /// The alerts of a rule, the newest first.
     ///
     /// # Errors
     /// The database's own.
-    pub fn list_alerts(&self, rule: &str) -> Result<Vec<(UnitId, String, i64)>, StoreError> {
-        let sql = "SELECT unit, state, time_ms FROM record INDEXED BY record_category
+    pub fn list_alerts(&self, rule: &str) -> Result<Vec<AlertRow>, StoreError> {
+        let sql = "SELECT unit, state, time_ms, id FROM record INDEXED BY record_category
                    WHERE category = ?1 AND kind = ?2 ORDER BY key DESC";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map(params![rule, Kind::Alert as u8], |row| {
-            Ok((UnitId(row.get(0)?), row.get(1)?, row.get(2)?))
+            let id: Vec<u8> = row.get(3)?;
+            Ok(AlertRow {
+                id: RecordId::from_slice(&id).ok_or(rusqlite::Error::InvalidQuery)?,
+                unit: UnitId(row.get(0)?),
+                state: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
+                time_ms: row.get(2)?,
+            })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
