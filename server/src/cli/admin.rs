@@ -10,7 +10,7 @@ use sync_core::entry::RulingKind;
 use sync_core::ids::{PersonId, Pos, ReplicaId, UnitId};
 
 use super::admin_socket;
-use super::output::{self, run_async};
+use super::district_args::DistrictArgs;
 use crate::clock::SystemClock;
 use crate::ids::SystemEntropy;
 use crate::service::ServiceError;
@@ -21,21 +21,9 @@ use crate::store::StoreError;
 /// Options of `gridwork admin`.
 #[derive(Clone, Debug, Args)]
 pub struct AdminArgs {
-    /// 数据目录 / Data directory.
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "GRIDWORK_DATA",
-        default_value = "data",
-        global = true
-    )]
-    pub data: PathBuf,
-    /// 区域代码；只有一个区域时可省略 / The district's code; may be left out when there is one.
-    #[arg(long, value_name = "CODE", global = true)]
-    pub district: Option<String>,
-    /// 输出一个 JSON 对象 / Print exactly one JSON object.
-    #[arg(long, global = true)]
-    pub json: bool,
+    /// Where.
+    #[command(flatten)]
+    pub of: DistrictArgs,
     /// What to do.
     #[command(subcommand)]
     pub command: AdminCommand,
@@ -162,11 +150,8 @@ pub enum RulingChoice {
 
 /// Does what was asked: on the data directory itself, or through the server that holds it.
 pub fn run(args: &AdminArgs) -> ExitCode {
-    let done = request_of(&args.command)
-        .and_then(|request| run_async(administer(&args.data, args.district.as_deref(), request)));
-    output::finish(args.json, done, |answer| {
-        serde_json::to_string_pretty(answer).unwrap_or_default() + "\n"
-    })
+    let done = request_of(&args.command).and_then(|request| args.of.ask(request));
+    args.of.finish(done)
 }
 
 /// Does one thing on the data directory itself, or through the server that holds it.

@@ -10,7 +10,7 @@ use sync_core::documents::{DEFAULTS, Documents, model};
 use sync_core::kinds::Kind;
 
 use super::admin;
-use super::output::{self, run_async};
+use super::district_args::DistrictArgs;
 use crate::import::{KnownDocuments, schema_of};
 use crate::service::ServiceError;
 use crate::service::administration::AdminRequest;
@@ -20,21 +20,9 @@ use crate::store::StoreError;
 /// Options of `gridwork documents`.
 #[derive(Clone, Debug, Args)]
 pub struct DocumentsArgs {
-    /// 数据目录 / Data directory.
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "GRIDWORK_DATA",
-        default_value = "data",
-        global = true
-    )]
-    pub data: PathBuf,
-    /// 区域代码；只有一个区域时可省略 / The district's code; may be left out when there is one.
-    #[arg(long, value_name = "CODE", global = true)]
-    pub district: Option<String>,
-    /// 输出一个 JSON 对象 / Print exactly one JSON object.
-    #[arg(long, global = true)]
-    pub json: bool,
+    /// Where.
+    #[command(flatten)]
+    pub of: DistrictArgs,
     /// What to do.
     #[command(subcommand)]
     pub command: DocumentsCommand,
@@ -73,13 +61,7 @@ pub enum DocumentsCommand {
 
 /// Does what was asked.
 pub fn run(args: &DocumentsArgs) -> ExitCode {
-    let ask = |request| {
-        run_async(admin::administer(
-            &args.data,
-            args.district.as_deref(),
-            request,
-        ))
-    };
+    let ask = |request| args.of.ask(request);
     let done = match &args.command {
         DocumentsCommand::List => ask(AdminRequest::Documents),
         DocumentsCommand::Check {
@@ -108,9 +90,7 @@ pub fn run(args: &DocumentsArgs) -> ExitCode {
         }
     };
     let is_sound = !matches!(&done, Ok(value) if value["is_sound"] == false);
-    let code = output::finish(args.json, done, |answer| {
-        serde_json::to_string_pretty(answer).unwrap_or_default() + "\n"
-    });
+    let code = args.of.finish(done);
     if is_sound { code } else { ExitCode::FAILURE }
 }
 
@@ -137,13 +117,9 @@ fn walk(args: &DocumentsArgs, files: &[PathBuf], shipped: bool) -> Result<Value,
         .iter()
         .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
         .collect();
-    if !shipped && args.data.exists() {
+    if !shipped && args.of.data.exists() {
         let request = AdminRequest::ExportDocuments;
-        let answer = run_async(admin::administer(
-            &args.data,
-            args.district.as_deref(),
-            request,
-        ))?;
+        let answer = args.of.ask(request)?;
         texts.extend(files_of(&answer).into_iter().map(|each| {
             let name = each.file.trim_end_matches(".json").to_owned();
             (name, each.text)

@@ -7,6 +7,7 @@ pub mod backup;
 pub mod demo;
 mod demo_logins;
 pub mod device;
+mod district_args;
 pub mod documents;
 pub mod fleet;
 pub mod init;

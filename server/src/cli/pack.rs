@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::admin;
-use super::output::{self, run_async};
+use super::district_args::DistrictArgs;
 use crate::service::ServiceError;
 use crate::service::administration::AdminRequest;
 use crate::store::StoreError;
@@ -15,20 +14,9 @@ use crate::store::StoreError;
 /// Options of `gridwork pack`.
 #[derive(Clone, Debug, Args)]
 pub struct PackArgs {
-    /// 数据目录 / Data directory.
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "GRIDWORK_DATA",
-        default_value = "data"
-    )]
-    pub data: PathBuf,
-    /// 区域代码；只有一个区域时可省略 / The district's code; may be left out when there is one.
-    #[arg(long, value_name = "CODE")]
-    pub district: Option<String>,
-    /// 输出一个 JSON 对象 / Print exactly one JSON object.
-    #[arg(long)]
-    pub json: bool,
+    /// Where.
+    #[command(flatten)]
+    pub of: DistrictArgs,
     /// Which.
     #[command(flatten)]
     pub period: PeriodArgs,
@@ -69,18 +57,11 @@ pub fn run(args: &PackArgs) -> ExitCode {
         },
         None => AdminRequest::Packs,
     };
-    let asked = run_async(admin::administer(
-        &args.data,
-        args.district.as_deref(),
-        request,
-    ));
-    let done = asked.and_then(|answer| match &args.out {
+    let done = args.of.ask(request).and_then(|answer| match &args.out {
         Some(out) => write(answer, out),
         None => Ok(without_text(answer)),
     });
-    output::finish(args.json, done, |answer| {
-        serde_json::to_string_pretty(answer).unwrap_or_default() + "\n"
-    })
+    args.of.finish(done)
 }
 
 /// The text is what the hash is of; on a screen it is read as what it says.

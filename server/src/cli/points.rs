@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::admin;
-use super::output::{self, run_async};
+use super::district_args::DistrictArgs;
 use crate::service::ServiceError;
 use crate::service::administration::AdminRequest;
 use crate::store::StoreError;
@@ -15,21 +14,9 @@ use crate::store::StoreError;
 /// Options of `gridwork points`.
 #[derive(Clone, Debug, Args)]
 pub struct PointsArgs {
-    /// 数据目录 / Data directory.
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "GRIDWORK_DATA",
-        default_value = "data",
-        global = true
-    )]
-    pub data: PathBuf,
-    /// 区域代码；只有一个区域时可省略 / The district's code; may be left out when there is one.
-    #[arg(long, value_name = "CODE", global = true)]
-    pub district: Option<String>,
-    /// 输出一个 JSON 对象 / Print exactly one JSON object.
-    #[arg(long, global = true)]
-    pub json: bool,
+    /// Where.
+    #[command(flatten)]
+    pub of: DistrictArgs,
     /// What to do.
     #[command(subcommand)]
     pub command: PointsCommand,
@@ -59,15 +46,8 @@ pub fn run(args: &PointsArgs) -> ExitCode {
         unit: unit.clone(),
         english: *english,
     };
-    let asked = run_async(admin::administer(
-        &args.data,
-        args.district.as_deref(),
-        request,
-    ));
-    let done = asked.and_then(|answer| write(&answer, out));
-    output::finish(args.json, done, |answer| {
-        serde_json::to_string_pretty(answer).unwrap_or_default() + "\n"
-    })
+    let done = args.of.ask(request).and_then(|answer| write(&answer, out));
+    args.of.finish(done)
 }
 
 fn write(answer: &Value, out: &PathBuf) -> Result<Value, ServiceError> {

@@ -8,9 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Value, json};
 
-use crate::fake::{
-    DISTRICT, Harness, KEY_ID, NOW_MS, REPLICA, Reply, get, good_request, good_token, signing_key,
-};
+use crate::fake::{DISTRICT, Harness, KEY_ID, NOW_MS, REPLICA, Reply};
+use crate::samples::{get, good_request, good_token, signing_key};
 
 fn guarded() -> impl Iterator<Item = &'static Endpoint> {
     ENDPOINTS.iter().filter(|row| row.auth == Auth::Bearer)

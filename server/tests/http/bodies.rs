@@ -14,7 +14,8 @@ use futures_util::{StreamExt, stream};
 use serde_json::json;
 use server::http::limits::HttpLimits;
 
-use crate::fake::{Harness, REPLICA, enrolment, post};
+use crate::fake::{Harness, REPLICA};
+use crate::samples::{enrolment, post};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());

@@ -9,7 +9,8 @@ use server::http::limits::HttpLimits;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
-use crate::fake::{Harness, NOW_MS, PATIENCE, get};
+use crate::fake::{Harness, NOW_MS, PATIENCE};
+use crate::samples::get;
 
 async fn open(harness: &Harness) -> Response<Body> {
     harness

@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::fake::{Fake, Gate, Harness, PANICKING_RECORD, PATIENCE, good_token};
+use crate::fake::{Fake, Gate, Harness, PANICKING_RECORD, PATIENCE};
+use crate::samples::good_token;
 
 struct Running {
     address: SocketAddr,

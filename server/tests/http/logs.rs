@@ -8,7 +8,8 @@ use axum::http::Request;
 use server::service::ServiceError;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::fake::{Harness, REPLICA, get, good_token, post};
+use crate::fake::{Harness, REPLICA};
+use crate::samples::{get, good_token, post};
 
 #[derive(Clone, Default)]
 struct Captured(Arc<Mutex<Vec<u8>>>);

@@ -7,6 +7,7 @@ mod fake;
 mod listener;
 mod logs;
 mod routes;
+mod samples;
 mod segments;
 mod uploads;
 mod web;

@@ -6,7 +6,8 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use server::service::ServiceError;
 
-use crate::fake::{Harness, PANICKING_RECORD, REPLICA, get, good_request, sample_path};
+use crate::fake::{Harness, PANICKING_RECORD, REPLICA};
+use crate::samples::{get, good_request, sample_path};
 
 #[tokio::test]
 async fn every_row_answers_as_it_says() {

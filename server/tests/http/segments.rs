@@ -3,7 +3,8 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 
-use crate::fake::{Harness, Reply, SEGMENT, get};
+use crate::fake::{Harness, Reply, SEGMENT};
+use crate::samples::get;
 
 async fn fetch(harness: &Harness, path: &str, headers: &[(&'static str, &str)]) -> Reply {
     let mut request: Request<Body> = get(path);

@@ -18,7 +18,8 @@ use server::service::{Answer, Caller, ServiceError};
 use sync_core::change::Hash;
 use uuid::Uuid;
 
-use crate::fake::{Fake, Harness, METADATA, NOW_MS, REPLICA, get, good_token};
+use crate::fake::{Fake, Harness, NOW_MS, REPLICA};
+use crate::samples::{METADATA, get, good_token};
 
 const CONTENT: &[u8] =
     b"0123456789 not really an image, and long enough to be worth compressing if it were text";
@@ -155,7 +156,7 @@ async fn other_versions_are_refused_with_ours() {
         .filter(|row| row.path.starts_with("/v1/uploads"))
     {
         for version in ["", "0.2.2", "2.0.0", "1.0"] {
-            let mut request = crate::fake::good_request(row);
+            let mut request = crate::samples::good_request(row);
             request
                 .headers_mut()
                 .insert("tus-resumable", version.parse().unwrap());

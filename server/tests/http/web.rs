@@ -9,7 +9,8 @@ use server::http::limits::HttpLimits;
 use server::http::web::Web;
 use tempfile::TempDir;
 
-use crate::fake::{Harness, get};
+use crate::fake::Harness;
+use crate::samples::get;
 
 fn built() -> TempDir {
     let folder = tempfile::tempdir().unwrap();

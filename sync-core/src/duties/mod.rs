@@ -3,6 +3,7 @@
 
 pub mod alerts;
 pub mod notices;
+pub mod occasions;
 mod people;
 pub mod tasks;
 #[cfg(test)]
@@ -59,10 +60,10 @@ pub fn derived_id(time_ms: i64, what: &[&str]) -> RecordId {
 pub fn first_due_ms(record: &RecordState, documents: &Documents) -> Option<i64> {
     let step = next_automatic(record, documents).map(|coming| coming.due_ms);
     let clock = CaseClock::moments(record, documents)
-        .filter(|_| notices::reminds(record, documents))
+        .filter(|_| occasions::reminds(record, documents))
         .and_then(|moments| moments[0]);
     let task = tasks::first_due_ms(record, documents);
-    let duty = notices::next_on_duty_ms(record, documents);
+    let duty = occasions::next_on_duty_ms(record, documents);
     [step, clock, task, duty].into_iter().flatten().min()
 }
 

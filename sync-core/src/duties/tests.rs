@@ -85,7 +85,7 @@ fn told(record: &RecordState, documents: &Documents, since: u64, now_ms: i64) ->
         documents,
         now_ms,
     };
-    let mut told: Vec<String> = notices::occasions(record, documents, Pos(since), now_ms)
+    let mut told: Vec<String> = occasions::occasions(record, documents, Pos(since), now_ms)
         .iter()
         .flat_map(|occasion| office.notices(report_id(), record, occasion))
         .map(|due| {
@@ -195,7 +195,7 @@ fn a_clock_reminds_the_holder_then_the_leader_then_the_district() {
             documents,
             now_ms,
         };
-        let found = notices::occasions(&record, documents, Pos(1), now_ms);
+        let found = occasions::occasions(&record, documents, Pos(1), now_ms);
         let notices = found
             .iter()
             .flat_map(|one| office.notices(report_id(), &record, one));
@@ -245,7 +245,7 @@ fn a_report_of_level_one_goes_along_the_roster_until_somebody_takes_it_up() {
         now_ms,
     };
     let record = story().record();
-    let found = notices::occasions(&record, &documents, Pos(1), now_ms);
+    let found = occasions::occasions(&record, &documents, Pos(1), now_ms);
     let second = found.iter().find(|one| one.rank == 1).expect("a second");
     assert_eq!(office.told_before(report_id(), &record, second).len(), 1);
 }

@@ -6,6 +6,8 @@ mod round;
 pub mod stickers;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod track_tests;
 mod walked;
 
 pub(in crate::service) use walked::{Walked, clock_bounded, hash_of, photos_of};

@@ -5,19 +5,18 @@ use crate::language::Language;
 use crate::service::document_imports::{DocumentFile, import_documents};
 use crate::service::projection::index_path;
 use crate::service::testing::{DISTRICT, GRID, OTHER_TOWN, Phone, TOWN, TestDistrict};
-use crate::service::{Backend, ServiceError};
+use crate::service::ServiceError;
 use api_schema::patrol::{
     Coverage, CoverageQuery, DoubtPage, DoubtQuery, OpenDoubt, PatrolRound, TeamCoverage,
 };
 use serde_json::{Value, json};
-use sync_core::change::{For, PartClass, Source};
-use sync_core::documents::DEFAULTS;
-use sync_core::ids::{Pos, RecordId};
-use sync_core::replica::{Draft, SealedDraft, confirm_draft, join_draft, tick_draft};
+use sync_core::change::{For, Source};
+use sync_core::ids::RecordId;
+use sync_core::replica::{Draft, confirm_draft, join_draft, tick_draft};
 
 const PHOTO: &str = "7777777777777777777777777777777777777777777777777777777777777777";
 
-fn routes(version: u32, points: &[&str]) -> DocumentFile {
+pub(super) fn routes(version: u32, points: &[&str]) -> DocumentFile {
     let all: Vec<_> = (1..=5)
         .map(|number| {
             json!({ "code": format!("P{number}"), "name": format!("点位{number}"), "unit": "440399.3" })
@@ -39,7 +38,7 @@ fn routes(version: u32, points: &[&str]) -> DocumentFile {
     }
 }
 
-async fn take(district: &TestDistrict, file: DocumentFile) {
+pub(super) async fn take(district: &TestDistrict, file: DocumentFile) {
     import_documents(district.district(), &[file], false)
         .await
         .expect("a document");
@@ -69,7 +68,7 @@ async fn open(district: &TestDistrict, phone: &Phone) -> Vec<OpenDoubt> {
     doubts(district, phone, DoubtQuery::default()).await.doubts
 }
 
-fn start(district: &TestDistrict, phone: &mut Phone, slot: &str) -> RecordId {
+pub(super) fn start(district: &TestDistrict, phone: &mut Phone, slot: &str) -> RecordId {
     let record = district.new_record();
     let open = json!({ "team": "T1", "slot": slot, "date": "2026-03-02" });
     district.make(phone, record, GRID, "patrol.start", &open);
@@ -287,7 +286,7 @@ async fn stickers_are_for_those_who_hang_them_and_signed_by_the_district() {
     assert!(matches!(asked, Err(ServiceError::NotFound)));
 }
 
-fn keep(district: &TestDistrict, phone: &mut Phone, draft: Draft) {
+pub(super) fn keep(district: &TestDistrict, phone: &mut Phone, draft: Draft) {
     district.clock.advance_ms(1_000);
     phone
         .replica
@@ -367,98 +366,4 @@ async fn a_member_joins_by_the_leaders_code_and_confirms_before_the_leaders_phon
     district.sync(&mut member).await;
     let seen = member.replica.round(record, &district.now());
     assert_eq!(seen.expect("read").expect("a round").people(), 3);
-}
-
-/// The plan that ships, asking for tracks.
-fn plan_with_tracks() -> DocumentFile {
-    let shipped = DEFAULTS.iter().find(|(name, _)| *name == "patrol_plan");
-    let mut plan: Value = serde_json::from_str(shipped.expect("it ships").1).expect("JSON");
-    plan["version"] = json!(2);
-    plan["track"]["on"] = json!(true);
-    plan["track"]["reason"] = json!({ "zh": "夜间独行", "en": "Alone at night" });
-    DocumentFile {
-        file: "plan.json".to_owned(),
-        text: serde_json::to_string_pretty(&plan).expect("plain data"),
-    }
-}
-
-fn track(district: &TestDistrict, record: RecordId) -> Draft {
-    let now_ms = district.now().wall_ms;
-    let open = json!({ "from_ms": now_ms - 60_000, "until_ms": now_ms, "fixes": 2 });
-    let mut draft = Draft::new(record, GRID, "patrol.track", open.to_string());
-    draft.sealed = vec![SealedDraft {
-        class: PartClass::WHEREABOUTS,
-        salt: [1; 16],
-        bytes: br#"{"track":[[225000000,1140000000]]}"#.to_vec(),
-    }];
-    draft
-}
-
-/// How many tracks still say where somebody was.
-async fn tracks_kept(district: &TestDistrict) -> usize {
-    let head = district.district().state().head.0.0;
-    district
-        .district()
-        .read(move |read, _| {
-            let mut kept = 0;
-            for pos in 1..=head {
-                let sealed = read.list_sealed(Pos(pos))?;
-                kept += sealed.iter().filter(|part| part.content.is_some()).count();
-            }
-            Ok(kept)
-        })
-        .await
-        .expect("read")
-}
-
-#[tokio::test]
-async fn tracks_are_taken_only_where_they_are_asked_for_and_erased_when_their_time_is_over() {
-    const DAY_MS: i64 = 24 * 3_600_000;
-    let district = TestDistrict::new().await;
-    take(&district, routes(2, &["P1"])).await;
-    let mut leader = district.phone(&[("patrol_leader", GRID)]).await;
-    let lead = district.phone(&[("district_lead", DISTRICT)]).await;
-    district.sync(&mut leader).await;
-    let unasked = start(&district, &mut leader, "A");
-    keep(&district, &mut leader, track(&district, unasked));
-    district.sync(&mut leader).await;
-    let own = leader.replica.record_view(unasked).expect("read");
-    let problems = own.expect("a record").own;
-    assert!(
-        format!("{problems:?}").contains("TrackNotAsked"),
-        "{problems:?}"
-    );
-
-    take(&district, plan_with_tracks()).await;
-    district.clock.advance_ms(1_000);
-    let asked = start(&district, &mut leader, "B");
-    keep(&district, &mut leader, track(&district, asked));
-    district.sync(&mut leader).await;
-    assert_eq!(tracks_kept(&district).await, 2);
-    let run = async |days: i64| {
-        let now_ms = district.now().wall_ms + days * DAY_MS;
-        let done = district
-            .gridwork()
-            .run_due(district.district(), now_ms)
-            .await;
-        let done = done.expect("the duties are done");
-        let erased = done.iter().find(|each| each.duty == "tracks_erased");
-        erased.expect("a duty").done
-    };
-    assert_eq!(run(29).await, 0);
-    assert_eq!(run(31).await, 1);
-    assert_eq!(run(31).await, 0);
-    assert_eq!(tracks_kept(&district).await, 1);
-    // That the round was tracked, from when to when, stays.
-    let detail = district
-        .gridwork()
-        .get_record(lead.caller, asked.0, Language::English)
-        .await
-        .expect("the record");
-    assert_eq!(detail.sets["tracks"][0].value["fixes"], 2);
-    let erased = detail
-        .timeline
-        .iter()
-        .any(|entry| entry.intent == "ruling.erased");
-    assert!(erased);
 }

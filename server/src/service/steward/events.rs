@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use sync_core::duties::{Due, notices, tasks};
+use sync_core::duties::{Due, notices, occasions, tasks};
 use sync_core::ids::Pos;
 use sync_core::kinds::Kind;
 
@@ -35,10 +35,7 @@ pub(super) fn follow<'a>(
         // What the steward makes itself is looked at in the next round.
         while from < head {
             let (due, reached) = look_at_new(district, from, now_ms).await?;
-            let is_worth = !due.is_empty() || reached.0 - from.0 >= STEP as u64;
-            made += steward
-                .make(district, due, is_worth.then_some(reached))
-                .await?;
+            made += steward.make(district, due, Some(reached)).await?;
             if reached == from {
                 break;
             }
@@ -120,7 +117,7 @@ fn of_record(
         now_ms,
     };
     let mut due = Vec::new();
-    for occasion in notices::occasions(&record, documents, since, now_ms) {
+    for occasion in occasions::occasions(&record, documents, since, now_ms) {
         if is_in_hand(view, &office.told_before(row.id, &record, &occasion))? {
             continue;
         }

@@ -9,6 +9,8 @@ use crate::store::StoreError;
 use crate::store::sqlite::DistrictRead;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use sync_core::directory::Directory;
+use sync_core::documents::Documents;
 use sync_core::duties::Due;
 use sync_core::ids::{Pos, ReplicaId};
 use sync_core::replica::Draft;
@@ -28,6 +30,23 @@ pub(super) fn missing(read: &DistrictRead, due: Vec<Due>) -> Result<Vec<Due>, St
 }
 
 impl Steward {
+    /// Makes what follows from the district's people and documents alone, and is not there yet.
+    ///
+    /// # Errors
+    /// Storage's own.
+    pub(super) async fn make_from(
+        &self,
+        district: &Arc<District>,
+        due: impl FnOnce(&Directory, &Documents) -> Vec<Due> + Send + 'static,
+    ) -> Result<u64, ServiceError> {
+        let work = district.read(move |read, state| {
+            let due = due(&state.directory, &state.documents.documents);
+            Ok(missing(read, due)?)
+        });
+        let due = work.await?;
+        self.make(district, due, None).await
+    }
+
     /// Makes what is missing, in commits of some, and counts it. With the last of them the steward has followed the log up to
     /// `followed`.
     ///

@@ -23,6 +23,7 @@ use super::worker::{Bell, Worker};
 use crate::store::StoreError;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use sync_core::ids::Pos;
 
@@ -35,18 +36,29 @@ const ROUND: Duration = Duration::from_secs(60);
 type Duty =
     for<'a> fn(&'a Steward, &'a Arc<District>, i64) -> BoxFuture<'a, Result<u64, ServiceError>>;
 
+/// How often a duty is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Often {
+    /// In each round.
+    Round,
+    /// In the first round of each hour: what is reckoned in days, and goes through all units or households for it.
+    Hour,
+}
+
 /// All duties, by name, in the order in which they are gone through.
-const DUTIES: &[(&str, Duty)] = &[
-    ("automatic_steps", automatic::take_due),
-    ("events", events::follow),
-    ("clocks", events::look_again),
-    ("cycles", rules::assign_cycles),
-    ("due_again", rules::assign_again),
-    ("alerts", rules::raise_alerts),
-    ("calendar", rules::warn_of_calendar),
-    ("tracks_erased", tracks::erase_due),
-    ("packs", packs::freeze_due),
+const DUTIES: &[(&str, Often, Duty)] = &[
+    ("automatic_steps", Often::Round, automatic::take_due),
+    ("events", Often::Round, events::follow),
+    ("clocks", Often::Round, events::look_again),
+    ("cycles", Often::Hour, rules::assign_cycles),
+    ("due_again", Often::Hour, rules::assign_again),
+    ("alerts", Often::Round, rules::raise_alerts),
+    ("calendar", Often::Hour, rules::warn_of_calendar),
+    ("tracks_erased", Often::Round, tracks::erase_due),
+    ("packs", Often::Hour, packs::freeze_due),
 ];
+
+const HOUR_MS: i64 = 3_600_000;
 
 /// What one duty came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,11 +74,17 @@ pub struct Steward {
     hand: Hand,
     /// Where the candidates are looked up; without it all records are gone through, as in a simulator.
     projection: Option<Arc<Projection>>,
+    /// The hour, since 1970, whose first round was gone through; -1 before any.
+    hour: AtomicI64,
 }
 
 impl Steward {
     pub(super) fn new(hand: Hand, projection: Option<Arc<Projection>>) -> Self {
-        Self { hand, projection }
+        Self {
+            hand,
+            projection,
+            hour: AtomicI64::new(-1),
+        }
     }
 
     /// Goes through all duties once. One that fails does not keep the others from being done.
@@ -82,7 +100,12 @@ impl Steward {
         if district.state().head.0 == Pos(0) {
             return Ok(discharged);
         }
-        for (name, duty) in DUTIES {
+        let hour = now_ms.div_euclid(HOUR_MS);
+        let is_new_hour = self.hour.load(Ordering::Relaxed) != hour;
+        for (name, often, duty) in DUTIES {
+            if *often == Often::Hour && !is_new_hour {
+                continue;
+            }
             match duty(self, district, now_ms).await {
                 Ok(done) => discharged.push(Discharged { duty: name, done }),
                 Err(error) => {
@@ -90,6 +113,9 @@ impl Steward {
                     failed = failed.or(Some(error));
                 }
             }
+        }
+        if failed.is_none() {
+            self.hour.store(hour, Ordering::Relaxed);
         }
         failed.map_or(Ok(discharged), Err)
     }

@@ -30,20 +30,15 @@ pub(super) fn assign_cycles<'a>(
     district: &'a Arc<District>,
     now_ms: i64,
 ) -> BoxFuture<'a, Result<u64, ServiceError>> {
-    async move {
-        let due = district
-            .read(move |read, state| {
-                let office = tasks::Office {
-                    directory: &state.directory,
-                    documents: &state.documents.documents,
-                    now_ms,
-                };
-                Ok(missing(read, office.of_cycles())?)
-            })
-            .await?;
-        steward.make(district, due, None).await
-    }
-    .boxed()
+    let of_cycles = move |directory: &Directory, documents: &Documents| {
+        let office = tasks::Office {
+            directory,
+            documents,
+            now_ms,
+        };
+        office.of_cycles()
+    };
+    steward.make_from(district, of_cycles).boxed()
 }
 
 /// Warns the desks of a year that the working calendar lacks.
@@ -52,20 +47,15 @@ pub(super) fn warn_of_calendar<'a>(
     district: &'a Arc<District>,
     now_ms: i64,
 ) -> BoxFuture<'a, Result<u64, ServiceError>> {
-    async move {
-        let due = district
-            .read(move |read, state| {
-                let office = notices::Office {
-                    directory: &state.directory,
-                    documents: &state.documents.documents,
-                    now_ms,
-                };
-                Ok(missing(read, office.calendar())?)
-            })
-            .await?;
-        steward.make(district, due, None).await
-    }
-    .boxed()
+    let warnings = move |directory: &Directory, documents: &Documents| {
+        let office = notices::Office {
+            directory,
+            documents,
+            now_ms,
+        };
+        office.calendar()
+    };
+    steward.make_from(district, warnings).boxed()
 }
 
 /// Makes the tasks to visit households and inspect places again.

@@ -1,16 +1,20 @@
-//! Tracks that were kept for as long as the plan says: where somebody walked is erased, that they walked and how long stays.
+//! Tracks that were kept for as long as the plan says, and those that nobody had asked for: where somebody walked is erased,
+//! that they walked and how long stays.
 
 use super::Steward;
 use crate::service::ServiceError;
 use crate::service::district::District;
 use crate::service::log_writer::LogWriter;
 use crate::store::StoreError;
+use crate::store::sqlite::inbox::InboxSort;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use sync_core::entry::{Ruling, RulingKind};
 use sync_core::ids::Pos;
+use sync_core::kinds::Kind;
 use sync_core::messages::{Catalogue, Language};
+use sync_core::verdict::ProblemCode;
 
 /// Tracks of one commit: bounds how long others wait for the writer.
 const TRACKS_MAX: usize = 100;
@@ -26,9 +30,15 @@ pub(super) fn erase_due<'a>(
             return Ok(0);
         };
         projection.wait_for(district.state().head.0).await;
-        let due = projection.read(|index| index.list_tracks_due(now_ms))?;
+        let found = projection.read(|index| {
+            let refused = index.list_waiting(InboxSort::Quarantined, Kind::Patrol)?;
+            Ok((index.list_tracks_due(now_ms)?, refused))
+        })?;
+        let (mut due, refused) = found.unwrap_or_default();
+        // Nobody waits for a person with what should not have been sent.
+        due.extend(not_asked(district, refused).await?);
         let mut erased = 0;
-        for some in due.unwrap_or_default().chunks(TRACKS_MAX) {
+        for some in due.chunks(TRACKS_MAX) {
             let some = some.to_vec();
             let step =
                 move |log: &mut LogWriter<'_>, received_ms| log.erase_tracks(&some, received_ms);
@@ -37,6 +47,33 @@ pub(super) fn erase_due<'a>(
         Ok(erased)
     }
     .boxed()
+}
+
+/// Those of these changes that are tracks which the plan does not ask for and that still say where somebody was.
+async fn not_asked(
+    district: &Arc<District>,
+    quarantined: Vec<Pos>,
+) -> Result<Vec<Pos>, ServiceError> {
+    let work = district.read(move |read, _| {
+        let mut found = Vec::new();
+        for pos in quarantined {
+            let entry = read.find_entry(pos)?;
+            let is_track = entry.is_some_and(|entry| {
+                let mut problems = entry.answer.problems.iter();
+                problems.any(|problem| problem.code == ProblemCode::TrackNotAsked)
+            });
+            if is_track
+                && read
+                    .list_sealed(pos)?
+                    .iter()
+                    .any(|part| part.content.is_some())
+            {
+                found.push(pos);
+            }
+        }
+        Ok(found)
+    });
+    work.await
 }
 
 impl LogWriter<'_> {

@@ -188,6 +188,9 @@ impl Pass<'_> {
         }
         let by_server = matches!(ruling.ruling, RulingKind::Released | RulingKind::Repaired);
         let may = match ruling.by {
+            None if ruling.ruling == RulingKind::Erased => {
+                is_track(target) && !ruling.reason.trim().is_empty()
+            }
             None => by_server && ruling.reason.is_empty(),
             Some(person) => {
                 let unit = index.map(|index| self.slots[index].unit);
@@ -250,4 +253,9 @@ impl Pass<'_> {
         self.repaired.extend(repaired.map(|entry| entry.pos));
         Ok(())
     }
+}
+
+/// Whether a change is a track: all that the server erases by itself.
+fn is_track(target: &EntryRow) -> bool {
+    Header::decode(&target.header).is_ok_and(|header| header.intent == "patrol.track")
 }

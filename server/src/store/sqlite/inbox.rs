@@ -229,6 +229,19 @@ fn read_row(row: &Row<'_>) -> Result<(i64, InboxRow), StoreError> {
 }
 
 impl IndexRead {
+    /// The changes of a sort that wait about records of a kind, in the order of the log.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub fn list_waiting(&self, sort: InboxSort, kind: Kind) -> Result<Vec<Pos>, StoreError> {
+        let sql = "SELECT pos FROM inbox WHERE sort = ?1 AND kind = ?2 ORDER BY pos";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([sort as u8, kind as u8], |row| {
+            Ok(Pos(row.get::<_, i64>(0)? as u64))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// What was settled after an id of this list, in order, at most so much.
     ///
     /// # Errors
