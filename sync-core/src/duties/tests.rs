@@ -438,14 +438,22 @@ fn a_threshold_raises_one_alert_and_another_only_for_newer_reports() {
         (field(&alert, "count"), field(&alert, "grade")),
         (10.into(), "yellow".into())
     );
-    let last = |is_open| {
+    let just_ended = Some(LastAlert {
+        is_open: false,
+        window_until_ms: MONDAY_MS - MINUTE_MS,
+    });
+    let long_ago = |is_open| {
         Some(LastAlert {
             is_open,
-            window_until_ms: MONDAY_MS - MINUTE_MS,
+            window_until_ms: 0,
         })
     };
-    assert!(raise(&ten, last(true), MONDAY_MS).is_none());
-    assert!(raise(&ten, last(false), MONDAY_MS).is_none());
+    assert!(raise(&ten, long_ago(false), MONDAY_MS).is_some());
+    assert!(
+        raise(&ten, long_ago(true), MONDAY_MS).is_none(),
+        "one is open"
+    );
+    assert!(raise(&ten, just_ended, MONDAY_MS).is_none());
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use super::Patrols;
 use crate::language::Language;
+use crate::service::ServiceError;
 use crate::service::document_imports::{DocumentFile, import_documents};
 use crate::service::projection::index_path;
 use crate::service::testing::{DISTRICT, GRID, OTHER_TOWN, Phone, TOWN, TestDistrict};
-use crate::service::ServiceError;
 use api_schema::patrol::{
     Coverage, CoverageQuery, DoubtPage, DoubtQuery, OpenDoubt, PatrolRound, TeamCoverage,
 };

@@ -390,3 +390,32 @@ async fn a_report_nearby_is_hinted_at_to_those_who_may_read_it() {
     let handler = district.phone(&[("department_handler", DISTRICT)]).await;
     assert!(ask(&handler, 3_000, None).await.is_empty());
 }
+
+#[tokio::test]
+async fn the_steward_keeps_how_far_it_has_come_and_tells_nobody_of_what_was_before() {
+    let (district, mut worker, mut desk) = scene().await;
+    let followed = async || {
+        let read = district.district().read(|read, _| Ok(read.steward_pos()?));
+        read.await.expect("read")
+    };
+    assert_eq!(followed().await, Some(district.district().state().head.0));
+    let record = district.report(&mut worker, GRID, "SAN-02", "渣土");
+    district.sync(&mut worker).await;
+    district.sync(&mut desk).await;
+    let asked = json!({"to": "NEEDS_INFO", "reason": "在哪里"});
+    district.make(&mut desk, record, GRID, "report.transition", &asked);
+    district.sync(&mut desk).await;
+    // A server that follows from here on.
+    let head = district.district().state().head.0;
+    let step = district
+        .district()
+        .writer()
+        .run(move |log, _| log.write().put_steward_pos(head));
+    step.await.expect("written");
+    assert_eq!(round(&district).await, []);
+    let told = notices(&district, &worker).await;
+    assert!(
+        told.iter().all(|(event, _)| event != "CASE_RETURNED"),
+        "{told:?}"
+    );
+}
