@@ -15,7 +15,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use sync_core::cases::CaseClock;
 use sync_core::documents::Documents;
 use sync_core::duties;
 use sync_core::ids::{Pos, RecordId};
@@ -70,10 +69,10 @@ fn facts_of(record: &RecordState, documents: &Documents) -> Facts {
     let place = record
         .shown("place")
         .and_then(|value| serde_json::from_str(value.get()).ok());
-    let moments = CaseClock::moments(record, documents);
+    let moments = duties::moments(record, documents);
     Facts {
-        due_ms: duties::first_due_ms(record, documents),
-        over_ms: moments.and_then(|moments| moments[1]),
+        due_ms: moments.due_ms,
+        over_ms: moments.over_ms,
         subject,
         place,
     }

@@ -55,16 +55,29 @@ pub fn derived_id(time_ms: i64, what: &[&str]) -> RecordId {
     RecordId(uuid::Uuid::from_bytes(bytes))
 }
 
-/// The first moment at which the server must look at a record again by itself, while nobody changes it: a step that comes by
-/// itself, half of a clock, a task that comes some time after, the next one on duty. `None` when never.
-pub fn first_due_ms(record: &RecordState, documents: &Documents) -> Option<i64> {
+/// When a record wants to be looked at while nobody changes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moments {
+    /// The first moment at which the server must look by itself: a step that comes by itself, half of a clock, a task that
+    /// comes some time after, the next one on duty. `None` when never.
+    pub due_ms: Option<i64>,
+    /// When its clock is over; `None` where none runs or it stands still.
+    pub over_ms: Option<i64>,
+}
+
+/// The moments of a record, its clock reckoned once.
+pub fn moments(record: &RecordState, documents: &Documents) -> Moments {
+    let clock = CaseClock::moments(record, documents);
     let step = next_automatic(record, documents).map(|coming| coming.due_ms);
-    let clock = CaseClock::moments(record, documents)
+    let half = clock
         .filter(|_| occasions::reminds(record, documents))
-        .and_then(|moments| moments[0]);
+        .and_then(|clock| clock[0]);
     let task = tasks::first_due_ms(record, documents);
     let duty = occasions::next_on_duty_ms(record, documents);
-    [step, clock, task, duty].into_iter().flatten().min()
+    Moments {
+        due_ms: [step, half, task, duty].into_iter().flatten().min(),
+        over_ms: clock.and_then(|clock| clock[1]),
+    }
 }
 
 /// When something that is allowed so long is over.

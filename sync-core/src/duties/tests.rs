@@ -181,11 +181,11 @@ fn a_clock_reminds_the_holder_then_the_leader_then_the_district() {
     assert_eq!(at(7.5), ["CLOCK_LONG_OVER 5"]);
     let record = report().record();
     assert_eq!(
-        first_due_ms(&record, &documents),
+        moments(&record, &documents).due_ms,
         Some(MONDAY_MS + 2 * HOUR_MS)
     );
-    let moments = CaseClock::moments(&record, &documents).expect("a clock");
-    assert_eq!(moments[1], Some(MONDAY_MS + 5 * HOUR_MS + HOUR_MS / 2));
+    let over_ms = moments(&record, &documents).over_ms;
+    assert_eq!(over_ms, Some(MONDAY_MS + 5 * HOUR_MS + HOUR_MS / 2));
     // One occasion has one id, whenever it is looked at.
     let ids = |now_ms: i64| {
         let directory = directory();

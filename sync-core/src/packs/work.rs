@@ -9,7 +9,7 @@ use crate::merge::RecordState;
 use crate::patrols::Round;
 use crate::patrols::coverage::{Outcome, Planned, RoundLine, coverage, planned};
 use crate::work::{inspection, visit};
-use chrono::{NaiveDate, Timelike};
+use chrono::NaiveDate;
 
 /// The activity of a task to visit somebody.
 const VISIT: &str = "ACT-VIS";
@@ -118,11 +118,7 @@ impl Tally<'_> {
         let zone = self.scene.documents.zone();
         let documents = self.documents_of(zone.day(created.time_ms));
         let (plan, routes) = (documents.patrol_plan(), documents.patrol_routes());
-        let local = |at_ms| {
-            let local = zone.local(at_ms);
-            (local.date(), local.hour() * 60 + local.minute())
-        };
-        let Some(round) = Round::of(record, plan, routes, local) else {
+        let Some(round) = Round::of(record, documents) else {
             return;
         };
         if !self.scene.period.contains(round.day) {

@@ -6,7 +6,7 @@ use crate::documents::{Documents, PatrolPlan, PatrolRoutes, Slot};
 use crate::geo::Place;
 use crate::ids::{PersonId, ReplicaNo, Seq};
 use crate::merge::{Element, RecordState, Stamp};
-use chrono::{NaiveDate, Timelike};
+use chrono::{NaiveDate, NaiveDateTime, Timelike};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Somebody who walked along.
@@ -122,7 +122,8 @@ fn doer(stamp: &Stamp) -> PersonId {
 }
 
 /// The day that a round belongs to, when its author names none: a slot that goes past midnight began the day before.
-fn day_of(slot: Option<&Slot>, local_day: NaiveDate, minute: u32) -> NaiveDate {
+fn day_of(slot: Option<&Slot>, local: NaiveDateTime) -> NaiveDate {
+    let (local_day, minute) = (local.date(), local.hour() * 60 + local.minute());
     let is_after_midnight = slot.is_some_and(|slot| {
         slot.until < slot.from && minute < slot.from.0 && minute <= slot.until.0 + 60
     });
@@ -133,22 +134,18 @@ fn day_of(slot: Option<&Slot>, local_day: NaiveDate, minute: u32) -> NaiveDate {
 }
 
 impl Round {
-    /// The round that a record is; `None` for one that is no patrol or that nobody has started yet. `local` tells day and
-    /// minute of a time in the district's zone.
-    pub fn of(
-        record: &RecordState,
-        plan: &PatrolPlan,
-        routes: &PatrolRoutes,
-        local: impl Fn(i64) -> (NaiveDate, u32),
-    ) -> Option<Self> {
+    /// The round that a record is, by the documents that were in force when it began; `None` for one that is no patrol or
+    /// that nobody has started yet.
+    pub fn of(record: &RecordState, documents: &Documents) -> Option<Self> {
+        let (plan, routes) = (documents.patrol_plan(), documents.patrol_routes());
         let created = record.created.as_ref()?;
         let team = record.shown_text("team")?;
         let slot = record.shown_text("slot")?;
-        let (local_day, minute) = local(created.time_ms);
+        let local = documents.zone().local(created.time_ms);
         let day = record
             .shown_text("date")
             .and_then(|text| text.parse().ok())
-            .unwrap_or_else(|| day_of(plan.slot(&slot), local_day, minute));
+            .unwrap_or_else(|| day_of(plan.slot(&slot), local));
         let state = record.state.clone().unwrap_or_default();
         let ended_ms = record
             .last_step()
@@ -226,11 +223,7 @@ impl Round {
 /// `None` for a slot that nobody knows.
 pub fn window_end_ms(record: &RecordState, documents: &Documents) -> Option<i64> {
     let plan = documents.patrol_plan();
-    let local = |at_ms: i64| {
-        let local = documents.zone().local(at_ms);
-        (local.date(), local.hour() * 60 + local.minute())
-    };
-    let round = Round::of(record, plan, documents.patrol_routes(), local)?;
+    let round = Round::of(record, documents)?;
     let slot = plan.slot(&round.slot)?;
     let minutes = plan.normal.minutes_max.max(plan.key_period.minutes_max);
     let walked_ms = round.started_ms + i64::from(minutes) * 60_000;

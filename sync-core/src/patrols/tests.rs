@@ -4,11 +4,11 @@ use super::doubts::{Outside, doubts};
 use super::{Completion, Round};
 use crate::calendar::Zone;
 use crate::change::{SigningKey, VerifyingKey};
-use crate::documents::{Documents, PatrolPlan, PatrolRoutes};
+use crate::documents::Documents;
 use crate::ids::{DistrictId, PersonId, RecordId, ReplicaId};
 use crate::merge::RecordState;
 use crate::testing::Story;
-use chrono::{NaiveDate, Timelike};
+use chrono::NaiveDate;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// 2026-11-30, 08:30 in Shanghai.
@@ -16,7 +16,18 @@ const MORNING_MS: i64 = 1_795_998_600_000;
 const MINUTE_MS: i64 = 60_000;
 const START: &str = r#"{"team":"T1","slot":"A"}"#;
 
-fn routes() -> PatrolRoutes {
+/// The documents that ship, with these teams, routes and points.
+fn documents_with(routes: &str) -> Documents {
+    let texts: BTreeMap<&str, &str> = crate::documents::DEFAULTS
+        .iter()
+        .copied()
+        .chain([("patrol_routes", routes)])
+        .collect();
+    Documents::read(texts, Zone::fixed(480)).expect("documents")
+}
+
+/// Five points on one route; the fifth is a red one.
+fn documents_of_five() -> Documents {
     let point = |number: i64| {
         let red = number == 5;
         format!(
@@ -26,25 +37,15 @@ fn routes() -> PatrolRoutes {
         )
     };
     let points: Vec<_> = (1..=5).map(point).collect();
-    serde_json::from_str(&format!(
+    documents_with(&format!(
         r#"{{"points":[{}],"routes":[{{"code":"R1","name":"r","points":["P1","P2","P3","P4","P5"]}}],
-        "teams":[{{"code":"T1","name":"t","unit":"44.007","routes":["R1"]}},{{"code":"T2","name":"t","unit":"44.008","routes":["R1"],"slots":["A"]}}]}}"#,
+        "teams":[{{"code":"T1","name":"t","unit":"44.007","routes":["R1"]}}]}}"#,
         points.join(",")
     ))
-    .expect("routes")
-}
-
-fn plan() -> PatrolPlan {
-    Documents::defaults().patrol_plan().clone()
-}
-
-fn local(at_ms: i64) -> (NaiveDate, u32) {
-    let local = Zone::fixed(480).local(at_ms);
-    (local.date(), local.hour() * 60 + local.minute())
 }
 
 fn round(record: &RecordState) -> Round {
-    Round::of(record, &plan(), &routes(), local).expect("a round")
+    Round::of(record, &documents_of_five()).expect("a round")
 }
 
 fn check_in(point: u32) -> String {
@@ -101,7 +102,9 @@ fn a_round_works_with_the_leaders_phone_alone_and_members_have_their_say() {
 #[test]
 fn completion_is_the_share_of_must_points_and_red_ones_count_in_key_periods() {
     let of = |points: &[u32], in_key_period| {
-        round(&walked(points).record()).completion(&plan(), &routes(), in_key_period)
+        let documents = documents_of_five();
+        let (plan, routes) = (documents.patrol_plan(), documents.patrol_routes());
+        round(&walked(points).record()).completion(plan, routes, in_key_period)
     };
     assert_eq!(of(&[1, 2, 3, 4], false), Completion::Complete);
     assert_eq!(of(&[1, 2, 3, 4], true), Completion::Partial);
@@ -178,7 +181,9 @@ impl World {
             is_photo_elsewhere: &elsewhere,
             clock_bounded: &self.bounded,
         };
-        let found = doubts(&record, &round(&record), &plan(), &routes(), &outside);
+        let documents = documents_of_five();
+        let (plan, routes) = (documents.patrol_plan(), documents.patrol_routes());
+        let found = doubts(&record, &round(&record), plan, routes, &outside);
         found
             .into_iter()
             .filter(|doubt| doubt.settled.is_none())
@@ -316,22 +321,12 @@ fn day(text: &str) -> NaiveDate {
 }
 
 fn documents() -> Documents {
-    let texts: BTreeMap<String, String> = crate::documents::DEFAULTS
-        .iter()
-        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
-        .chain([(
-            "patrol_routes".to_owned(),
-            r#"{"points":[],"routes":[],"teams":[
-            {"code":"T1","name":"t","unit":"44.007","routes":[]},
-            {"code":"T2","name":"t","unit":"44.008","routes":[],"slots":["A","N"]},
-            {"code":"T3","name":"t","unit":"44.008","routes":[],"retired":true}]}"#
-                .to_owned(),
-        )])
-        .collect();
-    let texts = texts
-        .iter()
-        .map(|(name, text)| (name.as_str(), text.as_str()));
-    Documents::read(texts, Zone::fixed(480)).expect("documents")
+    documents_with(
+        r#"{"points":[],"routes":[],"teams":[
+        {"code":"T1","name":"t","unit":"44.007","routes":[]},
+        {"code":"T2","name":"t","unit":"44.008","routes":[],"slots":["A","N"]},
+        {"code":"T3","name":"t","unit":"44.008","routes":[],"retired":true}]}"#,
+    )
 }
 
 #[test]

@@ -4,7 +4,6 @@
 use super::{Draft, Filter, Replica, ReplicaError};
 use crate::cases::duplicates::{Hint, Sighting, hints};
 use crate::change::{For, Needs, Source};
-use crate::documents::Documents;
 use crate::ids::{PersonId, RecordId, UnitId};
 use crate::kinds::Kind;
 use crate::merge::RecordState;
@@ -12,7 +11,6 @@ use crate::patrols::Round;
 use crate::patrols::codes::ShownCode;
 use crate::time::Evidence;
 use crate::work::visit;
-use chrono::Timelike;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -35,7 +33,7 @@ pub struct LastVisit {
 }
 
 /// Joins the round whose leader's phone shows this code; `None` for a text that is no such code. The leader's phone may
-/// be the later one to sync: the change then waits for the round.
+/// be the later one to sync: joining waits for nothing.
 pub fn join_draft(code: &str, unit: UnitId) -> Option<Draft> {
     let record = ShownCode::parse(code)?.record;
     Some(after(record, unit, "patrol.join", &json!({ "code": code })))
@@ -109,13 +107,7 @@ impl Replica {
         let Some(view) = self.record_view(record)? else {
             return Ok(None);
         };
-        let documents: Documents = self.documents(now)?;
-        let local = |at_ms| {
-            let local = documents.zone().local(at_ms);
-            (local.date(), local.hour() * 60 + local.minute())
-        };
-        let (plan, routes) = (documents.patrol_plan(), documents.patrol_routes());
-        Ok(Round::of(&view.state, plan, routes, local))
+        Ok(Round::of(&view.state, &self.documents(now)?))
     }
 
     /// The newest visit of a household that nobody has taken back; `None` when this phone holds none.

@@ -2,22 +2,19 @@
 
 use crate::service::context::LogView;
 use crate::service::documents::{read_in_force, zone_of};
-use crate::service::patrols::{clock_bounded, photos_of};
+use crate::service::patrols::{doubts_of, photos_of};
 use crate::store::StoreError;
 use crate::store::sqlite::{DistrictFacts, DistrictRead, RecordRow};
-use chrono::Timelike;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use sync_core::calendar::Zone;
-use sync_core::change::{Hash, VerifyingKey};
+use sync_core::change::Hash;
 use sync_core::directory::Directory;
 use sync_core::documents::Documents;
 use sync_core::ids::Pos;
 use sync_core::kinds::Kind;
 use sync_core::merge::{RecordState, fold};
 use sync_core::packs::{DaysUnder, Observed, Period, Scene, Tally};
-use sync_core::patrols::Round;
-use sync_core::patrols::doubts::{Outside, doubts};
 
 /// Records of one step of the way through all.
 const STEP: usize = 1_000;
@@ -221,33 +218,13 @@ fn open_doubts(
         return Ok(0);
     };
     let documents = then.at(created.time_ms)?;
-    let (plan, routes) = (documents.patrol_plan(), documents.patrol_routes());
-    let local = |at_ms| {
-        let local = documents.zone().local(at_ms);
-        (local.date(), local.hour() * 60 + local.minute())
-    };
-    let Some(round) = Round::of(record, plan, routes, local) else {
-        return Ok(0);
-    };
-    let keys: Vec<VerifyingKey> = view.directory.server_keys().map(|(_, key)| *key).collect();
-    let replica = |id| {
-        let found = view.directory.replica_by_id(id)?;
-        Some((found.key, found.person))
-    };
     let elsewhere = |photo: &str| {
         let hash = crate::service::patrols::hash_of(photo);
         hash.is_some_and(|hash| shown.get(&hash).is_some_and(|records| *records > 1))
     };
-    let clock_bounded = clock_bounded(view, record)?;
-    let outside = Outside {
-        district: view.facts.id,
-        keys: &keys,
-        record: row.id,
-        replica: &replica,
-        is_photo_elsewhere: &elsewhere,
-        clock_bounded: &clock_bounded,
-    };
-    let found = doubts(record, &round, plan, routes, &outside);
+    let found = doubts_of(view, (row, record), &documents, &elsewhere)?;
+    let (_, found) = found.unzip();
+    let found = found.unwrap_or_default();
     let open = found.iter().filter(|doubt| doubt.settled.is_none());
     Ok(open.count() as u32)
 }

@@ -18,6 +18,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use sync_core::directory::Directory;
 use sync_core::documents::Documents;
+use sync_core::duties::lineage_codes;
 use sync_core::ids::{RecordId, UnitId};
 use sync_core::kinds::Kind;
 use sync_core::patrols::coverage::{Cell, Outcome, coverage, planned};
@@ -129,16 +130,8 @@ impl<'a> Question<'a> {
     }
 
     fn lineage(&self, code: &str) -> Vec<&'a str> {
-        let mut found = Vec::new();
-        let mut unit = self.by_code.get(code).copied();
-        for _ in 0..16 {
-            let Some(here) = unit.and_then(|unit| self.directory.unit(unit)) else {
-                break;
-            };
-            found.push(here.code.as_str());
-            unit = here.parent;
-        }
-        found
+        let unit = self.by_code.get(code).copied();
+        unit.map_or_else(Vec::new, |unit| lineage_codes(self.directory, unit))
     }
 
     /// The cells of all days, run by run of days that had the same documents.

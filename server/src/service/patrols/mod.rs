@@ -10,7 +10,7 @@ mod tests;
 mod track_tests;
 mod walked;
 
-pub(in crate::service) use walked::{Walked, clock_bounded, hash_of, photos_of};
+pub(in crate::service) use walked::{Walked, doubts_of, hash_of, photos_of};
 
 use super::gridwork::Gridwork;
 use super::{Answer, Caller};

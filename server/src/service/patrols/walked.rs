@@ -9,12 +9,11 @@ use crate::store::StoreError;
 use crate::store::sqlite::RecordRow;
 use crate::store::sqlite::index::IndexWrite;
 use crate::store::sqlite::rounds::{DoubtRow, ProjectedRound, RoundRow};
-use chrono::Timelike;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use sync_core::change::{Hash, VerifyingKey};
-use sync_core::directory::Directory;
 use sync_core::documents::{Documents, KeyPeriod};
+use sync_core::duties::lineage_codes;
 use sync_core::entry::EntryKind;
 use sync_core::hex;
 use sync_core::ids::{Pos, ReplicaNo, Seq};
@@ -41,19 +40,6 @@ pub(super) struct Reckoned {
     pub doubts: Vec<Doubt>,
 }
 
-/// The code of a unit and those of all above it.
-pub(super) fn lineage<'a>(directory: &'a Directory, code: &str) -> Vec<&'a str> {
-    let mut found = Vec::new();
-    let mut unit = directory.unit_by_code(code);
-    // Bounded as everywhere, though no command makes a cycle.
-    for _ in 0..16 {
-        let Some(here) = unit else { break };
-        found.push(here.code.as_str());
-        unit = here.parent.and_then(|parent| directory.unit(parent));
-    }
-    found
-}
-
 /// Reckons a round; `None` for a record that is none. `is_photo_elsewhere` says whether another round shows a photo.
 ///
 /// # Errors
@@ -69,31 +55,14 @@ pub(super) fn reckon(
         return Ok(None);
     };
     let documents = district.documents_at(view.read, state, created.time_ms)?;
-    let (plan, routes) = (documents.patrol_plan(), documents.patrol_routes());
-    let local = |at_ms| {
-        let local = documents.zone().local(at_ms);
-        (local.date(), local.hour() * 60 + local.minute())
-    };
-    let Some(round) = Round::of(record, plan, routes, local) else {
+    let found = doubts_of(view, (row, record), &documents, is_photo_elsewhere)?;
+    let Some((round, doubts)) = found else {
         return Ok(None);
     };
-    let keys: Vec<VerifyingKey> = view.directory.server_keys().map(|(_, key)| *key).collect();
-    let replica = |id| {
-        let found = view.directory.replica_by_id(id)?;
-        Some((found.key, found.person))
-    };
-    let clock_bounded = clock_bounded(view, record)?;
-    let outside = Outside {
-        district: district.id(),
-        keys: &keys,
-        record: row.id,
-        replica: &replica,
-        is_photo_elsewhere,
-        clock_bounded: &clock_bounded,
-    };
-    let doubts = doubts(record, &round, plan, routes, &outside);
-    let unit = routes.team(&round.team).map_or("", |team| &team.unit);
-    let lineage = lineage(view.directory, unit);
+    let (plan, routes) = (documents.patrol_plan(), documents.patrol_routes());
+    let team = routes.team(&round.team);
+    let unit = team.and_then(|team| view.directory.unit_by_code(&team.unit));
+    let lineage = unit.map_or_else(Vec::new, |unit| lineage_codes(view.directory, unit.unit));
     let key_period = plan.key_period_on(round.day, &lineage).cloned();
     let crew = match key_period {
         Some(_) => plan.key_period,
@@ -109,8 +78,40 @@ pub(super) fn reckon(
     }))
 }
 
+/// A round under documents, and everything doubtful about it; `None` for a record that is none.
+///
+/// # Errors
+/// Storage's own, or a corrupt row.
+pub(in crate::service) fn doubts_of(
+    view: &LogView<'_>,
+    (row, record): (&RecordRow, &RecordState),
+    documents: &Documents,
+    is_photo_elsewhere: &dyn Fn(&str) -> bool,
+) -> Result<Option<(Round, Vec<Doubt>)>, StoreError> {
+    let Some(round) = Round::of(record, documents) else {
+        return Ok(None);
+    };
+    let keys: Vec<VerifyingKey> = view.directory.server_keys().map(|(_, key)| *key).collect();
+    let replica = |id| {
+        let found = view.directory.replica_by_id(id)?;
+        Some((found.key, found.person))
+    };
+    let clock_bounded = clock_bounded(view, record)?;
+    let outside = Outside {
+        district: view.facts.id,
+        keys: &keys,
+        record: row.id,
+        replica: &replica,
+        is_photo_elsewhere,
+        clock_bounded: &clock_bounded,
+    };
+    let (plan, routes) = (documents.patrol_plan(), documents.patrol_routes());
+    let found = doubts(record, &round, plan, routes, &outside);
+    Ok(Some((round, found)))
+}
+
 /// The check-ins whose clock had to be brought into its bounds.
-pub(in crate::service) fn clock_bounded(
+fn clock_bounded(
     view: &LogView<'_>,
     record: &RecordState,
 ) -> Result<BTreeSet<(ReplicaNo, Seq)>, StoreError> {

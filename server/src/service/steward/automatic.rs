@@ -106,7 +106,7 @@ async fn all_due(district: &Arc<District>, now_ms: i64) -> Result<Vec<i64>, Serv
                 next = read.scan_records(from, step, |row| {
                     let record = view.load_state(&row)?;
                     let due_ms =
-                        record.and_then(|record| duties::first_due_ms(&record, view.documents));
+                        record.and_then(|record| duties::moments(&record, view.documents).due_ms);
                     found.extend(
                         due_ms
                             .is_some_and(|due_ms| due_ms <= now_ms)
